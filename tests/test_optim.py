@@ -1,0 +1,44 @@
+"""Optimisers: what the parity test does not show."""
+
+import pytest
+import torch
+
+from tinyrec.optim import AdamAtan2, SignSGD, moving_average
+
+
+def test_adam_atan2_does_not_depend_on_the_gradients_scale():
+    ends = []
+    for scale in (1.0, 1e-12):
+        p = torch.nn.Parameter(torch.ones(3, dtype=torch.double))
+        optimizer = AdamAtan2([p], lr=0.01)
+        for t in range(5):
+            p.grad = scale * torch.tensor([1.0, -2.0, 0.5 + t], dtype=torch.double)
+            optimizer.step()
+        ends.append(p.detach().clone())
+    assert torch.allclose(ends[0], ends[1], atol=1e-9)
+
+
+def test_the_first_step_of_adam_atan2_is_lr_times_pi_over_four():
+    p = torch.nn.Parameter(torch.zeros(1, dtype=torch.double))
+    p.grad = torch.tensor([3.0], dtype=torch.double)
+    AdamAtan2([p], lr=0.1, betas=(0.0, 0.95)).step()
+    assert p.item() == pytest.approx(-0.1 * torch.pi / 4)
+
+
+def test_sign_sgd_leaves_other_rows_alone_and_adds_up_repeated_ones():
+    table = torch.nn.Parameter(torch.ones(3, 2))
+    ids = torch.tensor([1, 1])
+    rows = torch.nn.functional.embedding(ids, table, sparse=True)
+    (rows * torch.tensor([[3.0, -1.0], [-1.0, -1.0]])).sum().backward()  # summed gradient of row 1: (2, -2)
+    SignSGD([table], lr=0.1, weight_decay=0.5).step()
+    assert torch.allclose(table, torch.tensor([[1.0, 1.0], [0.95 - 0.1, 0.95 + 0.1], [1.0, 1.0]]))
+
+
+def test_the_moving_average_starts_at_the_first_weights_without_bias_correction():
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(model.weight, 1.0)
+    average = moving_average(model, 0.9)
+    for value in (2.0, 3.0):
+        torch.nn.init.constant_(model.weight, value)
+        average.update_parameters(model)
+    assert average.module.weight.item() == pytest.approx(0.9 * (0.9 * 1 + 0.1 * 2) + 0.1 * 3)

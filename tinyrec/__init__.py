@@ -1,0 +1,1 @@
+"""The package behind the book: recursive reasoning with tiny networks."""

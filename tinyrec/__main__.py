@@ -1,0 +1,129 @@
+"""python -m tinyrec data | train | evaluate | solve. Bad input ends with one line on stderr and exit status 2."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from tinyrec.checkpoints import load_model
+from tinyrec.evaluate import evaluate, think
+from tinyrec.puzzles import sudoku, sudoku_generate
+from tinyrec.runs import execute, load_run, presets
+from tinyrec.train import pick_device
+
+
+def data(arguments) -> None:
+    """Write new Sudoku puzzles with one solution each."""
+    out = writable_file(arguments.out)
+    puzzles, solutions = sudoku_generate.generate(arguments.size, arguments.count, arguments.seed, arguments.clues)
+    sudoku.write_csv(out, puzzles, solutions, sudoku_generate.rate(puzzles), source=f"tinyrec_seed_{arguments.seed}")
+    print(f"{len(puzzles)} puzzles -> {out}")
+
+
+def train(arguments) -> None:
+    """Train from a preset or a CONFIG.json; write the model, its config and its measured result."""
+    overrides = {} if arguments.seed is None else {"seed": arguments.seed}
+    result = execute(load_run(arguments.run, **overrides), Path(arguments.out))
+    print(json.dumps(result, indent=1))
+
+
+def evaluate_file(arguments) -> None:
+    """Measure a model on the puzzles of a file; prints one JSON object."""
+    model = load_model(arguments.model)
+    puzzles, solutions, _ = sudoku.read_csv(Path(arguments.data))
+    fits(model, puzzles.shape[1])
+    device = pick_device()
+    began = time.perf_counter()
+    found = evaluate(model.to(device), sudoku.encode(puzzles), sudoku.encode(solutions), arguments.segments)
+    print(json.dumps({"exact": found.exact[-1], "cell": found.cell[-1], "n": len(puzzles),
+                      "mean_segments": found.mean_segments, "seconds": time.perf_counter() - began,
+                      "interval_95": found.interval}))
+
+
+def solve(arguments) -> None:
+    """Let a model solve one puzzle and print its answer after every segment."""
+    puzzle = sudoku.parse(arguments.puzzle)
+    sudoku.check(puzzle)
+    size = int(len(puzzle) ** 0.5)
+    count = sudoku_generate.solve(puzzle[None]).count[0]
+    if count == 0:
+        raise ValueError("the puzzle has no solution")
+    model = load_model(arguments.model or f"sudoku-{size}x{size}")
+    fits(model, len(puzzle))
+    segments = arguments.segments or model.config.segments
+    print(sudoku.format_grid(puzzle), end="\n\n")
+    with torch.no_grad():
+        for s, (logits, q, _) in enumerate(think(model, sudoku.encode(puzzle)[None], segments), start=1):
+            answer = sudoku.decode(logits.argmax(-1))[0]
+            says = "" if q is None else f", says solved: {q[0, 0].sigmoid():.0%}"
+            print(f"segment {s} of {segments}{says}\n{sudoku.format_grid(answer)}\n")
+    valid = bool(sudoku.is_solution(puzzle[None], answer[None])[0])
+    print(f"answer: {sudoku.to_string(answer)}\nvalid: {'yes' if valid else 'no'}")
+    if count > 1:
+        print("note: the puzzle has more than one solution")
+
+
+def fits(model: torch.nn.Module, cells: int) -> None:
+    if model.config.length != cells:
+        raise ValueError(f"the model is for {model.config.length} cells; the puzzle has {cells}")
+
+
+def writable_file(name: str) -> Path:
+    path = Path(name)
+    if not path.parent.is_dir():
+        raise ValueError(f"{path.parent}: no such folder")
+    return path
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {number}")
+    return number
+
+
+def main(words: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tinyrec", description="Recursive reasoning with tiny networks.")
+    commands = parser.add_subparsers(required=True, metavar="data | train | evaluate | solve")
+
+    command = commands.add_parser("data", help="make puzzles", description=data.__doc__)
+    command.add_argument("family", choices=["sudoku"])
+    command.add_argument("--size", type=int, choices=[4, 6, 9], default=6)
+    command.add_argument("--count", type=positive, required=True)
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--clues", type=positive, help="givens; default: minimal puzzles")
+    command.add_argument("--out", required=True, metavar="FILE.csv")
+    command.set_defaults(call=data)
+
+    command = commands.add_parser("train", help="train a model", description=train.__doc__)
+    command.add_argument("run", metavar="PRESET|CONFIG.json", help=f"one of {', '.join(presets())}, or a file")
+    command.add_argument("--out", required=True, metavar="DIR")
+    command.add_argument("--seed", type=int, help="of the weights and the order of puzzles")
+    command.set_defaults(call=train)
+
+    command = commands.add_parser("evaluate", help="measure a model", description=evaluate_file.__doc__)
+    command.add_argument("--model", required=True, metavar="NAME|DIR")
+    command.add_argument("--data", required=True, metavar="FILE.csv[.gz]")
+    command.add_argument("--segments", type=positive, default=16)
+    command.set_defaults(call=evaluate_file)
+
+    command = commands.add_parser("solve", help="solve one puzzle", description=solve.__doc__)
+    command.add_argument("puzzle", metavar="PUZZLE", help="digits, with . or 0 for blanks; line breaks are allowed")
+    command.add_argument("--model", metavar="NAME|DIR")
+    command.add_argument("--segments", type=positive)
+    command.set_defaults(call=solve)
+
+    arguments = parser.parse_args(words)
+    try:
+        arguments.call(arguments)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Exact and cell accuracy after every segment, with intervals."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tinyrec.losses import correct_cells
+
+
+def wilson_interval(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
+    """The 95 % interval of a share: `right` out of `n` (Wilson's score interval, sound near 0 and 1 too)."""
+    p, shrink = right / n, 1 + z * z / n
+    middle = (p + z * z / (2 * n)) / shrink
+    half = z / shrink * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@dataclass
+class Evaluation:
+    """What a model did on N puzzles in S segments. Shares are between 0 and 1."""
+
+    exact: list[float]  # share of puzzles with every cell right, after each segment
+    cell: list[float]  # share of right cells, given cells included, after each segment
+    answers: Tensor  # (N, L) tokens after the last segment
+    q: Tensor | None  # (N, S) halting logit after each segment
+    solved: Tensor  # (N, S) bool: every cell right
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the exact accuracy after the last segment."""
+        return wilson_interval(int(self.solved[:, -1].sum()), len(self.solved))
+
+    @property
+    def mean_segments(self) -> float:
+        """Segments until q first says "solved", or all of them where it never does; the mean over the puzzles."""
+        segments = self.solved.shape[1]
+        if self.q is None:
+            return float(segments)
+        says = self.q > 0
+        return torch.where(says.any(1), says.int().argmax(1) + 1, segments).double().mean().item()
+
+
+@torch.no_grad()
+def think(model: nn.Module, tokens: Tensor, segments: int, puzzle_ids: Tensor | None = None,
+          dtype: torch.dtype = torch.float32):
+    """Run `segments` segments on tokens (B, L) and yield (logits, q, state) after each of them."""
+    state = model.initial_state(len(tokens), dtype)
+    for _ in range(segments):
+        state, logits, q = model(tokens, state, puzzle_ids)
+        yield logits, q, state
+
+
+def evaluate(model: nn.Module, x: Tensor, y: Tensor, segments: int | None = None, batch: int = 512,
+             dtype: torch.dtype = torch.float32) -> Evaluation:
+    """Answer every puzzle of x (N, L) with all segments, as both official codes do, and compare with y (N, L).
+
+    `segments` defaults to the model's own. x and y may live elsewhere than the model.
+    """
+    if not len(x):
+        raise ValueError("there is no puzzle to evaluate on")
+    was_training = model.training
+    model.eval()
+    segments = segments or model.config.segments
+    device = next(model.parameters()).device
+    solved, cells, q_halt, answers = [], torch.zeros(segments, dtype=torch.double), [], []
+    for start in range(0, len(x), batch):
+        rows = x[start : start + batch].to(device), y[start : start + batch].to(device)
+        right, says = [], []
+        for s, (logits, q, _) in enumerate(think(model, rows[0], segments, dtype=dtype)):
+            cell, exact = correct_cells(logits, rows[1])
+            cells[s] += cell.double().sum().cpu()
+            right.append(exact.cpu())
+            says.append(q[:, 0].cpu() if q is not None else None)
+        solved.append(torch.stack(right, dim=1))
+        answers.append(logits.argmax(-1).cpu())
+        q_halt.append(torch.stack(says, dim=1) if q is not None else None)
+    model.train(was_training)
+    solved = torch.cat(solved)
+    return Evaluation(exact=solved.double().mean(0).tolist(), cell=(cells / len(x)).tolist(),
+                      answers=torch.cat(answers), q=torch.cat(q_halt) if q is not None else None, solved=solved)

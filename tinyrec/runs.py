@@ -1,0 +1,148 @@
+"""A run from a JSON file: make the puzzles, build the model, train, measure, save."""
+
+import json
+import platform
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from tinyrec.checkpoints import build, save, write_atomically
+from tinyrec.evaluate import evaluate
+from tinyrec.puzzles import PuzzleSet, sudoku, sudoku_generate
+from tinyrec.train import TrainConfig, compile_networks, pick_device, pick_precision, train
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which Sudoku puzzles: `train` and `test` minimal ones, none a symmetric image of another set's.
+
+    With new_classes > 0, that many classes of solution grids are kept out of training; they make a second test set.
+    """
+
+    size: int
+    train: int
+    test: int
+    new_classes: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """A preset or a CONFIG.json."""
+
+    name: str
+    data: Data
+    model: str  # "naive", "hrm" or "trm"
+    settings: dict  # of the model, see its config; vocab and length follow from the data
+    training: TrainConfig
+    note: str = ""
+
+
+def presets() -> list[str]:
+    """The names that `load_run` knows."""
+    return sorted(path.stem for path in PRESETS.glob("*.json"))
+
+
+def load_run(name_or_file: str, **training) -> Run:
+    """A run by the name of a preset or from a JSON file of that form; `training` overrides settings of TrainConfig.
+
+    ValueError names what is unknown, missing or of the wrong type.
+    """
+    file = PRESETS / f"{name_or_file}.json"
+    if not file.exists():
+        file = Path(name_or_file)
+        if file.suffix != ".json":
+            raise ValueError(f"unknown preset {name_or_file!r}; expected one of {', '.join(presets())} or a .json file")
+    try:
+        fields = json.loads(file.read_text())
+        return Run(name=fields["name"], data=Data(**fields["data"]), model=fields["model"],
+                   settings=fields["settings"], training=TrainConfig(**{**fields["training"], **training}),
+                   note=fields.get("note", ""))
+    except OSError as error:
+        raise ValueError(f"{file}: cannot be read ({error.strerror})") from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{file}, line {error.lineno}: not JSON ({error.msg})") from error
+    except KeyError as error:
+        raise ValueError(f"{file}: {error} is missing") from error
+    except TypeError as error:
+        raise ValueError(f"{file}: {error}") from error
+
+
+def make_data(data: Data) -> dict[str, PuzzleSet]:
+    """The puzzle sets of a run: train (augmented anew each time), test and, if asked for, test_new_classes."""
+    sets = sudoku_generate.split(data.size, data.train, data.test, data.seed, new_classes=data.new_classes)
+    return {name: sudoku.puzzle_set(*grids, augmented=name == "train") for name, grids in sets.items()}
+
+
+def make_model(run: Run) -> torch.nn.Module:
+    """The run's model with fresh weights, decided by the training seed alone."""
+    torch.manual_seed(run.training.seed)
+    return build(run.model, {"vocab": sudoku.vocabulary(run.data.size), "length": run.data.size**2, **run.settings})
+
+
+def machine(device: torch.device) -> dict[str, str | int]:
+    """What a number was measured on: device, cores used, versions."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
+    return {"device": name, "threads": torch.get_num_threads(), "python": platform.python_version(),
+            "torch": torch.__version__}
+
+
+def processor() -> str:
+    """The processor's name and its widest matrix instructions, as far as the system tells."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
+
+
+def execute(run: Run, out: Path) -> dict:
+    """Do a run and write model.safetensors, config.json and result.json into `out`; returns the result.
+
+    The result holds exact accuracy with its 95 % interval on each test set, seconds from the first step to the last
+    (compilation included, tests not), the history, the machine, the versions and the command.
+    ValueError, before anything is trained, where `out` cannot be written or holds a model already.
+    """
+    claim(out)
+    device = pick_device()
+    dtype = pick_precision(device)
+    sets = make_data(run.data)
+    model = make_model(run).to(device)
+    how = compile_networks(model, device)
+    print(f"{run.name}: {sum(p.numel() for p in model.parameters()):,} parameters, {device}, "
+          f"{str(dtype).removeprefix('torch.')}, {how}", flush=True)
+    tests = {name: puzzles for name, puzzles in sets.items() if name != "train"}
+    began = time.perf_counter()
+    average, history = train(model, sets["train"], run.training, {"test": first(tests["test"], 500)}, dtype)
+    result = {"name": run.name, "seconds": round(history[-1]["seconds"], 1),
+              "seconds_with_tests": round(time.perf_counter() - began, 1), "steps": history[-1]["step"]}
+    for name, puzzles in tests.items():
+        found = evaluate(average, puzzles.x, puzzles.y)
+        result[name] = {"exact": found.exact[-1], "interval_95": found.interval, "cell": found.cell[-1],
+                        "n": len(puzzles), "mean_segments": found.mean_segments}
+    result |= {"seed": run.training.seed, "precision": str(dtype).removeprefix("torch."), "compiled": how,
+               "machine": machine(device), "command": f"python -m tinyrec train {run.name} --seed {run.training.seed}",
+               "history": history}
+    save(average, out, run=asdict(run))
+    write_atomically(out / "result.json", (json.dumps(result, indent=1) + "\n").encode())
+    return result
+
+
+def claim(out: Path) -> None:
+    """Make the output folder, or say why it cannot be used."""
+    if (out / "model.safetensors").exists():
+        raise ValueError(f"{out}: holds a model already; choose another folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=out):
+            pass
+    except OSError as error:
+        raise ValueError(f"{out}: cannot be written ({error.strerror})") from error
+
+
+def first(puzzles: PuzzleSet, n: int) -> PuzzleSet:
+    return PuzzleSet(puzzles.x[:n], puzzles.y[:n])

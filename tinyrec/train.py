@@ -1,0 +1,155 @@
+"""The training loop: one step is one segment for every slot of the persistent carry."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from tinyrec.carry import empty_carry, refill, segment
+from tinyrec.evaluate import evaluate
+from tinyrec.layers import Network
+from tinyrec.losses import segment_loss
+from tinyrec.optim import AdamAtan2, SignSGD, moving_average
+from tinyrec.puzzles import PuzzleSet
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train. The defaults are TRM's for Sudoku, at full size."""
+
+    steps: int = 65_104  # optimiser steps; each is one segment for every slot
+    batch: int = 768  # slots
+    optimizer: str = "adam_atan2"  # "adam_atan2", "adamw" or "muon"
+    learning_rate: float = 1e-4
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 1.0
+    warmup: int = 2000  # steps of linear warm-up
+    cooldown: int = 0  # steps of linear decay to zero at the end
+    puzzle_learning_rate: float = 1e-4  # SignSGD, for puzzle embeddings only
+    puzzle_weight_decay: float = 1.0
+    ema: float = 0.999  # decay of the moving average of the weights; 0: none
+    loss: str = "stablemax"  # "stablemax" or "softmax"
+    halt_weight: float = 0.5  # weight of the halting losses
+    exploration: float = 0.1  # probability that a slot must go on, drawn at every step
+    evaluate_every: int = 1000  # steps; 0: only at the end
+    target: float = 2.0  # stop when the first test set's exact accuracy reaches this; above 1: never
+    seed: int = 0
+
+
+def pick_device() -> torch.device:
+    """A CUDA GPU where there is one, otherwise the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def pick_precision(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it fast (recent GPUs, CPUs with AMX), otherwise float32."""
+    if device.type == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = getattr(torch.cpu, "_is_amx_tile_supported", bool)()  # PyTorch has no public name for it
+    return torch.bfloat16 if fast else torch.float32
+
+
+def compile_networks(model: nn.Module, device: torch.device) -> str:
+    """Let torch.compile fuse the model's networks in place, where it works; says in one line what happened."""
+    try:
+        torch.compile(lambda x: x.sin() + 1)(torch.ones(2, device=device))
+    except Exception as error:  # no C++ compiler, no Triton, an unsupported Python, ...
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return f"eager: torch.compile does not work here ({reason[:90]})"
+    for part in model.modules():
+        if isinstance(part, Network):
+            part.compile()
+    return "torch.compile"
+
+
+def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
+    """One optimiser for the weights (two with Muon, which takes only matrices), SignSGD for puzzle embeddings."""
+    parameters = dict(model.named_parameters())
+    table = parameters.pop("embed.puzzles", None)
+    common = dict(lr=config.learning_rate, weight_decay=config.weight_decay)
+    optimizers = []
+    if config.optimizer == "muon":
+        inside = [name for name, p in parameters.items() if p.dim() == 2 and name.split(".")[0] not in ("embed", "heads")]
+        optimizers.append(torch.optim.Muon([parameters.pop(name) for name in inside], **common,
+                                           adjust_lr_fn="match_rms_adamw"))
+    if config.optimizer == "adam_atan2":
+        optimizers.append(AdamAtan2(parameters.values(), betas=config.betas, **common))
+    elif config.optimizer in ("adamw", "muon"):
+        optimizers.append(torch.optim.AdamW(parameters.values(), betas=config.betas, fused=True, **common))
+    else:
+        raise ValueError(f"unknown optimizer {config.optimizer!r}; expected 'adam_atan2', 'adamw' or 'muon'")
+    if table is not None:
+        optimizers.append(SignSGD([table], lr=config.puzzle_learning_rate, weight_decay=config.puzzle_weight_decay))
+    return optimizers
+
+
+def rate(step: int, config: TrainConfig) -> float:
+    """The learning rate's factor at a step: linear warm-up, constant, linear cool-down."""
+    up = (step + 1) / max(1, config.warmup)
+    down = (config.steps - step) / max(1, config.cooldown)
+    return min(1.0, up, down)
+
+
+def train(model: nn.Module, puzzles: PuzzleSet, config: TrainConfig, tests: dict[str, PuzzleSet] | None = None,
+          dtype: torch.dtype = torch.float32, quiet: bool = False) -> tuple[nn.Module, list[dict]]:
+    """Train `model` in place on its own device; return the averaged model and the history.
+
+    Each entry of the history has step, seconds, loss, cell, exact and segments (over the slots that halted since the
+    entry before) and, for each test set, its exact accuracy under the set's name. Training stops early when the first
+    test set's exact accuracy reaches `config.target`. The time spent on the tests is not counted in `seconds`.
+    """
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(config.seed)
+    on_device = PuzzleSet(puzzles.x.to(device), puzzles.y.to(device), puzzles.augment)
+    offered = on_device.batches(config.batch, generator)
+    ids = torch.zeros(config.batch, dtype=torch.long, device=device) if getattr(model.config, "puzzles", 0) else None
+    optimizers = make_optimizers(model, config)
+    peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+    average = moving_average(model, config.ema) if config.ema else None
+    history, sums, carry, spent, began = [], {}, None, 0.0, time.perf_counter()
+    model.train()
+    progress = tqdm(range(config.steps), disable=quiet, unit="step", mininterval=1.0)
+    for step in progress:
+        for optimizer, peak in zip(optimizers, peaks):
+            for group, learning_rate in zip(optimizer.param_groups, peak):
+                group["lr"] = learning_rate * rate(step, config)
+
+        x, y = next(offered)
+        carry = carry or empty_carry(model, x, y, ids, dtype)
+        carry, outputs = segment(model, refill(model, carry, x, y, ids), config.exploration, generator)
+        loss, metrics = segment_loss(carry, outputs, config.loss, config.halt_weight)
+        loss.backward()
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
+        if average:
+            average.update_parameters(model)
+
+        for name, value in metrics.items():
+            sums[name] = sums.get(name, 0) + value
+        sums["slots"] = sums.get("slots", 0) + config.batch
+        done = step + 1 == config.steps
+        if done or (config.evaluate_every and (step + 1) % config.evaluate_every == 0):
+            paused = time.perf_counter()
+            entry = {"step": step + 1, "seconds": paused - began - spent, **means(sums)}
+            best = average.module if average else model
+            for name, test in (tests or {}).items():
+                entry[name] = evaluate(best, test.x, test.y, dtype=dtype).exact[-1]
+            history.append(entry)
+            sums = {}
+            spent += time.perf_counter() - paused
+            progress.set_postfix({name: f"{entry[name]:.3f}" for name in ("loss", "segments", *(tests or ["exact"]))})
+            if tests and entry[next(iter(tests))] >= config.target:
+                break
+    progress.close()
+    return (average.module if average else model).eval(), history
+
+
+def means(sums: dict) -> dict[str, float]:
+    """Sums of metrics -> loss of a cell over all slots; cell and exact accuracy and segments over the halted slots."""
+    count = max(1, int(sums["count"]))
+    return {"loss": float(sums["cell_loss"]) / sums["slots"],
+            **{name: float(sums[name]) / count for name in ("exact", "cell", "segments")}}
