@@ -1,0 +1,288 @@
+"""Sudoku: rules, text, tokens, symmetries and files.
+
+A grid is a numpy uint8 array (..., cells), row by row, 0 = blank. The number
+of cells tells the size: 16 is 4x4 with boxes of 2x2, 36 is 6x6 with boxes of
+2 rows x 3 columns, 81 is 9x9 with boxes of 3x3.
+"""
+
+import gzip
+import itertools
+import os
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tinyrec.puzzles import PuzzleSet
+
+BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}  # size: rows and columns of a box
+# Axes of `boxed` grids over which the cells of one row, column or box lie.
+UNITS = {"row": (2, 3), "column": (0, 1), "box": (1, 3)}
+HEADER = "source,question,answer,rating"
+BLOCK = 50_000  # lines of a file checked together
+
+
+def layout(cells: int) -> tuple[int, int, int]:
+    """Size of a grid of so many cells, rows of a box, columns of a box.
+
+    Raises ValueError unless there are 16, 36 or 81 cells.
+    """
+    for size, (rows, columns) in BOXES.items():
+        if size * size == cells:
+            return size, rows, columns
+    raise ValueError(f"expected 16, 36 or 81 cells, found {cells}")
+
+
+def boxed(grids: np.ndarray) -> np.ndarray:
+    """View (..., cells) as (bands, rows, stacks, columns, ...).
+
+    A band is a row of boxes, a stack a column of boxes. So a sum over two of
+    the first four axes (`UNITS`) is a sum over a row, a column or a box.
+    """
+    size, rows, columns = layout(grids.shape[-1])
+    grids = np.moveaxis(grids, -1, 0)
+    bands, stacks = size // rows, size // columns
+    return grids.reshape(bands, rows, stacks, columns, *grids.shape[1:])
+
+
+def cell_name(cell: int, size: int) -> str:
+    """The name of a cell in messages, counted from 1."""
+    return f"row {cell // size + 1}, column {cell % size + 1}"
+
+
+# --- text ------------------------------------------------------------------
+
+
+def parse(text: str) -> np.ndarray:
+    """Read a grid (cells,): digits, `.` or `0` for a blank, spaces ignored.
+
+    Raises ValueError for a wrong number of cells, a character that is none of
+    these and a digit larger than the size. The rules are left to `check`.
+    """
+    characters = "".join(text.split())
+    size, _, _ = layout(len(characters))
+    for cell, character in enumerate(characters):
+        if character not in ".0123456789":
+            raise ValueError(f"{cell_name(cell, size)}: {character!r} is neither a digit nor . or 0")
+        if character > str(size):
+            raise ValueError(f"{cell_name(cell, size)}: digit {character} is larger than {size}")
+    digits = characters.replace(".", "0").encode()
+    return np.frombuffer(digits, np.uint8) - ord("0")
+
+
+def to_string(grid: np.ndarray) -> str:
+    """One line of a grid (cells,), `.` for blanks."""
+    return (np.asarray(grid, np.uint8) + np.uint8(ord("0"))).tobytes().decode().replace("0", ".")
+
+
+def format_grid(grid: np.ndarray) -> str:
+    """A grid (cells,) for the eye: one line a row, rules between the boxes."""
+    size, rows, columns = layout(len(grid))
+    text = to_string(grid)
+    rule = "-+-".join(["-" * (2 * columns - 1)] * (size // columns))
+    lines = []
+    for row in range(size):
+        if row and row % rows == 0:
+            lines.append(rule)
+        line = text[row * size : (row + 1) * size]
+        boxes = (line[i : i + columns] for i in range(0, size, columns))
+        lines.append(" | ".join(" ".join(box) for box in boxes))
+    return "\n".join(lines)
+
+
+# --- rules -----------------------------------------------------------------
+
+
+def check(grid: np.ndarray) -> None:
+    """Raise ValueError at the first cell of a grid (cells,) that breaks a rule.
+
+    Reading order; blanks break none: `row 3, column 5: digit 7 is repeated in
+    its box`.
+    """
+    size, rows, columns = layout(len(grid))
+    seen = set()
+    for cell, digit in enumerate(np.asarray(grid).tolist()):
+        if not 0 <= digit <= size:
+            raise ValueError(f"{cell_name(cell, size)}: {digit} is not in 0..{size}")
+        row, column = divmod(cell, size)
+        box = (row // rows, column // columns)
+        for unit, number in (("row", row), ("column", column), ("box", box)):
+            if digit and (unit, number, digit) in seen:
+                raise ValueError(f"{cell_name(cell, size)}: digit {digit} is repeated in its {unit}")
+            seen.add((unit, number, digit))
+
+
+def is_solution(puzzle: np.ndarray, answer: np.ndarray) -> np.ndarray:
+    """Is the answer complete and valid, and does it keep the puzzle's digits?
+
+    Both (..., cells) -> bool (...).
+    """
+    puzzle, answer = np.asarray(puzzle), np.asarray(answer)
+    size, _, _ = layout(answer.shape[-1])
+    good = ((answer >= 1) & (answer <= size)).all(-1)
+    good &= ((puzzle == 0) | (puzzle == answer)).all(-1)
+    bits = boxed(1 << answer.clip(0, size).astype(np.uint16))
+    for axes in UNITS.values():  # a unit is right when all its digits occur
+        seen = np.bitwise_or.reduce(bits, axes)
+        good &= (seen == 2 ** (size + 1) - 2).all((0, 1))
+    return good
+
+
+# --- tokens ----------------------------------------------------------------
+
+
+def vocabulary(size: int) -> int:
+    """Number of tokens: padding 0, blank 1, digits 2 .. size + 1."""
+    return size + 2
+
+
+def encode(grids: np.ndarray) -> torch.Tensor:
+    """Grids (..., cells) -> tokens (..., cells), long: digit + 1."""
+    return torch.from_numpy(np.asarray(grids).astype(np.int64) + 1)
+
+
+def decode(tokens: torch.Tensor) -> np.ndarray:
+    """Tokens (..., cells) -> grids (..., cells), uint8; padding becomes blank."""
+    return (tokens.cpu().long() - 1).clamp(min=0).numpy().astype(np.uint8)
+
+
+def augment(
+    x: torch.Tensor, y: torch.Tensor, generator: torch.Generator | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Replace each puzzle of a batch by a random symmetric image of it.
+
+    Question x and answer y, tokens (B, cells), are moved alike; every row gets
+    its own element of the symmetry group, all equally likely: a permutation of
+    the digits, of the bands, of the rows in each band, of the stacks, of the
+    columns in each stack, and, where boxes are square, a transposition.
+    Padding and blanks stay what they are. The generator is on the device of x.
+    """
+    batch, cells = x.shape
+    size, rows, columns = layout(cells)
+
+    def permutations(*shape):  # of the last axis, uniform
+        noise = torch.rand(batch, *shape, generator=generator, device=x.device)
+        return noise.argsort(-1)
+
+    def lines(blocks, length):  # new order of the rows (or columns): (B, size)
+        first = length * permutations(blocks)[:, :, None]
+        return (first + permutations(blocks, length)).flatten(1)
+
+    row = lines(size // rows, rows)[:, :, None]
+    column = lines(size // columns, columns)[:, None, :]
+    origin = row * size + column  # (B, size, size): the cell each comes from
+    if rows == columns:
+        flip = permutations(2)[:, :1, None] == 0
+        origin = torch.where(flip, origin.mT, origin)
+    origin = origin.flatten(1)  # (B, cells)
+
+    fixed = torch.arange(2, device=x.device).expand(batch, 2)
+    token = torch.cat([fixed, 2 + permutations(size)], 1)  # (B, size + 2)
+    return tuple(token.gather(1, t.gather(1, origin).long()).to(t.dtype) for t in (x, y))
+
+
+def puzzle_set(puzzles: np.ndarray, solutions: np.ndarray, augmented: bool = False) -> PuzzleSet:
+    """Grids (N, cells) as a PuzzleSet; `augmented`, a new image at every draw."""
+    return PuzzleSet(encode(puzzles), encode(solutions), augment if augmented else None)
+
+
+# --- files -----------------------------------------------------------------
+
+
+def write_csv(path, puzzles, solutions, ratings, source: str = "tinyrec") -> None:
+    """Write puzzles and solutions (N, cells) and ratings (N,), int.
+
+    The format is Sudoku-Extreme's, compressed when the path ends in .gz. A
+    file of that name is replaced whole or, after an error, not at all. Raises
+    ValueError when a solution does not solve its puzzle, when the lengths
+    differ or when the source holds a comma or a line break.
+    """
+    wrong = np.flatnonzero(~is_solution(puzzles, solutions))
+    if len(wrong):
+        raise ValueError(f"puzzle {wrong[0]}: its answer does not solve it")
+    if "," in source or len(source.splitlines()) > 1:
+        raise ValueError(f"the source must be one line without commas: {source!r}")
+    lines = [HEADER]
+    for puzzle, solution, rating in zip(puzzles, solutions, ratings, strict=True):
+        lines.append(f"{source},{to_string(puzzle)},{to_string(solution)},{rating}")
+    data = ("\n".join(lines) + "\n").encode()
+    path = Path(path)
+    if path.suffix == ".gz":
+        data = gzip.compress(data, mtime=0)  # no time: equal data, equal file
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_csv(path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Read puzzles (N, cells), solutions (N, cells), uint8, ratings (N,), int.
+
+    The first puzzle decides the size. Raises ValueError that names the file,
+    the line and its fault: a wrong header, a missing column, a wrong length,
+    an illegal character, an answer that is not valid or contradicts its
+    question, a rating that is no whole number.
+    """
+    opener = gzip.open if Path(path).suffix == ".gz" else open
+    blocks, line, cells = [], 2, 0
+    # A byte that is no text becomes an illegal character, with a line number.
+    with opener(path, "rt", encoding="utf-8", errors="replace") as file:
+        header = file.readline().rstrip("\n")
+        if header != HEADER:
+            raise ValueError(f"{path}, line 1: expected {HEADER}, found {header}")
+        while lines := list(itertools.islice(file, BLOCK)):
+            rows = [text.rstrip("\n").split(",") for text in lines]
+            try:
+                cells = cells or len(rows[0][1])
+                blocks.append(_columns(rows, cells))
+            except (ValueError, IndexError):
+                for number, row in enumerate(rows, line):
+                    if fault := _fault(row, cells):
+                        raise ValueError(f"{path}, line {number}: {fault}") from None
+                raise
+            line += len(rows)
+    if not blocks:
+        raise ValueError(f"{path}: no puzzle below the header")
+    puzzles, solutions, ratings = (np.concatenate(column) for column in zip(*blocks))
+    return puzzles, solutions, ratings
+
+
+def _columns(rows: list[list[str]], cells: int) -> tuple[np.ndarray, ...]:
+    """All rows at once. Where anything at all is wrong, some ValueError."""
+    _, *texts, ratings = zip(*rows, strict=True)
+    if {len(text) for column in texts for text in column} != {cells}:
+        raise ValueError("a grid of another length")
+    digits = "".join(map("".join, texts)).replace(".", "0").encode("ascii")
+    grids = np.frombuffer(digits, np.uint8) - np.uint8(ord("0"))
+    puzzles, solutions = grids.reshape(2, len(rows), cells)
+    if not is_solution(puzzles, solutions).all():  # an illegal character is no digit
+        raise ValueError("an answer that does not solve its question")
+    return puzzles, solutions, np.array([int(rating) for rating in ratings])
+
+
+def _fault(row: list[str], cells: int) -> str | None:
+    """What is wrong with one row, if anything is."""
+    if len(row) != 4:
+        return f"expected 4 columns, {HEADER}, found {len(row)}"
+    _, question, answer, rating = row
+    grids = []
+    for name, text in ("question", question), ("answer", answer):
+        try:
+            grids.append(parse(text))
+            if len(text) != cells:
+                raise ValueError(f"expected {cells} cells as in the rows before, found {len(text)}")
+            check(grids[-1])
+        except ValueError as fault:
+            return f"{name}: {fault}"
+    size, _, _ = layout(cells)
+    for cell, (asked, found) in enumerate(zip(*grids)):
+        if found == 0:
+            return f"answer: {cell_name(cell, size)} is blank"
+        if asked not in (0, found):
+            return f"answer: {cell_name(cell, size)} is {found}, but {asked} in the question"
+    try:
+        int(rating)
+    except ValueError:
+        return f"rating: {rating!r} is not a whole number"

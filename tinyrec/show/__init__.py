@@ -1,0 +1,31 @@
+"""Everything a reader looks at: plots, diagrams, the step player."""
+
+from tinyrec.show.curves import (
+    accuracy_by_segment,
+    bars_with_intervals,
+    cell_to_exact,
+    learning_curve,
+)
+from tinyrec.show.diagrams import naive_loop, unrolled
+from tinyrec.show.grids import draw_grid, grid_row, steps_figure
+from tinyrec.show.player import StepPlayer
+from tinyrec.show.road import road
+from tinyrec.show.solver import SolverWidget
+from tinyrec.show.style import COLOURS, use_style
+
+__all__ = [
+    "COLOURS",
+    "SolverWidget",
+    "StepPlayer",
+    "accuracy_by_segment",
+    "bars_with_intervals",
+    "cell_to_exact",
+    "draw_grid",
+    "grid_row",
+    "learning_curve",
+    "naive_loop",
+    "road",
+    "steps_figure",
+    "unrolled",
+    "use_style",
+]
