@@ -10,7 +10,7 @@ import torch
 
 from tinyrec.checkpoints import load_model
 from tinyrec.evaluate import evaluate, think
-from tinyrec.puzzles import sudoku, sudoku_generate
+from tinyrec.puzzles import sudoku, sudoku_generate, sudoku_solve
 from tinyrec.runs import execute, load_run, presets
 from tinyrec.train import pick_device
 
@@ -19,14 +19,14 @@ def data(arguments) -> None:
     """Write new Sudoku puzzles with one solution each."""
     out = writable_file(arguments.out)
     puzzles, solutions = sudoku_generate.generate(arguments.size, arguments.count, arguments.seed, arguments.clues)
-    sudoku.write_csv(out, puzzles, solutions, sudoku_generate.rate(puzzles), source=f"tinyrec_seed_{arguments.seed}")
+    sudoku.write_csv(out, puzzles, solutions, sudoku_solve.rate(puzzles), source=f"tinyrec_seed_{arguments.seed}")
     print(f"{len(puzzles)} puzzles -> {out}")
 
 
 def train(arguments) -> None:
     """Train from a preset or a CONFIG.json; write the model, its config and its measured result."""
     overrides = {} if arguments.seed is None else {"seed": arguments.seed}
-    result = execute(load_run(arguments.run, **overrides), Path(arguments.out))
+    result = execute(load_run(arguments.run, **overrides), Path(arguments.out), arguments.run)
     print(json.dumps(result, indent=1))
 
 
@@ -48,7 +48,7 @@ def solve(arguments) -> None:
     puzzle = sudoku.parse(arguments.puzzle)
     sudoku.check(puzzle)
     size = int(len(puzzle) ** 0.5)
-    count = sudoku_generate.solve(puzzle[None]).count[0]
+    count = sudoku_solve.solve(puzzle[None]).count[0]
     if count == 0:
         raise ValueError("the puzzle has no solution")
     model = load_model(arguments.model or f"sudoku-{size}x{size}")

@@ -19,14 +19,15 @@ PRESETS = Path(__file__).parent / "presets"
 
 @dataclass(frozen=True)
 class Data:
-    """Which Sudoku puzzles: `train` and `test` minimal ones, none a symmetric image of another set's.
+    """Which Sudoku puzzles: `train` and `test` of them, none a symmetric image of one of another set.
 
-    With new_classes > 0, that many classes of solution grids are kept out of training; they make a second test set.
+    They are minimal, or have `clues` given digits. With new_classes > 0, that many classes of solution grids are kept out of training; they make a second test set.
     """
 
     size: int
     train: int
     test: int
+    clues: int | None = None
     new_classes: int = 0
     seed: int = 0
 
@@ -75,7 +76,7 @@ def load_run(name_or_file: str, **training) -> Run:
 
 def make_data(data: Data) -> dict[str, PuzzleSet]:
     """The puzzle sets of a run: train (augmented anew each time), test and, if asked for, test_new_classes."""
-    sets = sudoku_generate.split(data.size, data.train, data.test, data.seed, new_classes=data.new_classes)
+    sets = sudoku_generate.split(data.size, data.train, data.test, data.seed, data.clues, data.new_classes)
     return {name: sudoku.puzzle_set(*grids, augmented=name == "train") for name, grids in sets.items()}
 
 
@@ -100,8 +101,10 @@ def processor() -> str:
     return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
 
 
-def execute(run: Run, out: Path) -> dict:
-    """Do a run and write model.safetensors, config.json and result.json into `out`; returns the result.
+def execute(run: Run, out: Path, source: str) -> dict:
+    """Do the run of `source` (a preset's name or a file) and write what came of it into `out`; returns the result.
+
+    There will be model.safetensors, config.json, result.json and card.md, for people.
 
     The result holds exact accuracy with its 95 % interval on each test set, seconds from the first step to the last
     (compilation included, tests not), the history, the machine, the versions and the command.
@@ -117,19 +120,41 @@ def execute(run: Run, out: Path) -> dict:
           f"{str(dtype).removeprefix('torch.')}, {how}", flush=True)
     tests = {name: puzzles for name, puzzles in sets.items() if name != "train"}
     began = time.perf_counter()
-    average, history = train(model, sets["train"], run.training, {"test": first(tests["test"], 500)}, dtype)
-    result = {"name": run.name, "seconds": round(history[-1]["seconds"], 1),
-              "seconds_with_tests": round(time.perf_counter() - began, 1), "steps": history[-1]["step"]}
+    average, history = train(model, sets["train"], run.training, {"test": first(tests["test"], 200)}, dtype)
+    result = {"name": run.name, "steps": history[-1]["step"], "seconds": round(history[-1]["seconds"], 1)}
     for name, puzzles in tests.items():
-        found = evaluate(average, puzzles.x, puzzles.y)
+        found = evaluate(average, puzzles.x, puzzles.y, segments=16, dtype=dtype)
         result[name] = {"exact": found.exact[-1], "interval_95": found.interval, "cell": found.cell[-1],
                         "n": len(puzzles), "mean_segments": found.mean_segments}
-    result |= {"seed": run.training.seed, "precision": str(dtype).removeprefix("torch."), "compiled": how,
-               "machine": machine(device), "command": f"python -m tinyrec train {run.name} --seed {run.training.seed}",
+    result |= {"seconds_with_tests": round(time.perf_counter() - began, 1), "seed": run.training.seed, "precision": str(dtype).removeprefix("torch."), "compiled": how,
+               "machine": machine(device), "command": f"python -m tinyrec train {source} --seed {run.training.seed}",
                "history": history}
     save(average, out, run=asdict(run))
     write_atomically(out / "result.json", (json.dumps(result, indent=1) + "\n").encode())
+    write_atomically(out / "card.md", card(run, result).encode())
     return result
+
+
+def card(run: Run, result: dict) -> str:
+    """What one must know of a trained model before using its numbers: data, seed, command, accuracy."""
+    data, size = run.data, f"{run.data.size}x{run.data.size}"
+    kind = f"{data.clues} given digits" if data.clues else "minimal"
+    lines = [f"# {run.name}", "", f"{run.model.upper()}: {json.dumps(run.settings)}.", "",
+             f"- **Data**: {data.train} Sudoku puzzles {size}, {kind}, made with seed {data.seed}; a random symmetric "
+             f"image at every draw.",
+             f"- **Seed**: {result['seed']} (weights, order of puzzles, exploration).",
+             f"- **Command**: `{result['command']}`: {result['steps']} steps, {result['seconds']:.0f} s of training "
+             f"({result['seconds_with_tests']:.0f} s with its tests) on {result['machine']['device']}, "
+             f"{result['machine']['threads']} threads, {result['precision']}, {result['compiled']}, "
+             f"torch {result['machine']['torch']}."]
+    what = {"test": "held-out puzzles, none an image of a training puzzle",
+            "test_new_classes": f"puzzles of {data.new_classes} solution classes that were held out of training"}
+    for name in (name for name in what if name in result):
+        r = result[name]
+        lines.append(f"- **Accuracy** on {r['n']} {what[name]}: {r['exact']:.1%} exact (95 % interval "
+                     f"{r['interval_95'][0]:.1%} to {r['interval_95'][1]:.1%}), {r['cell']:.2%} of the cells; "
+                     f"16 segments, of which {r['mean_segments']:.1f} until it says \"solved\".")
+    return "\n".join(lines) + "\n"
 
 
 def claim(out: Path) -> None:

@@ -1,0 +1,184 @@
+"""Every chapter has the form of a chapter, and every check of that form can fail."""
+
+import execute
+import form_of_code
+import form_of_page
+import nbformat
+import pytest
+from chapter import Chapter
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+CHECKS = form_of_page.CHECKS + form_of_code.CHECKS
+STEM = "01_puzzles"
+
+BADGE = f"[![Open in Colab](badge.svg)]({form_of_page.COLAB}/{STEM}.ipynb)"
+OPENING = """\
+# Puzzles
+
+After this chapter you will be able to
+
+- read a puzzle,
+- solve it
+  by hand,
+- check it.
+
+> **20 minutes** to read · **3 minutes** on two CPU cores · **1 minute** on a GPU
+"""
+SETUP = """\
+import sys
+if "google.colab" in sys.modules:
+    %pip install -q --no-deps git+https://github.com/tinyrec/tinyrec
+import torch"""
+CLOSING = """\
+## Exercises
+### 1. Count (easy, 5 minutes)
+<details><summary>Hint</summary>Fingers.</details>
+<details><summary>Solution</summary>Nine.</details>
+
+### 2. Count again (hard, 5 minutes)
+<details><summary>The solution</summary>
+
+```python
+# Nine.
+```
+</details>
+
+## What we measured
+Nothing.
+## Paper to code
+None.
+## Next
+More."""
+
+
+FIGURE = {"mystnb": {"image": {"alt": "Accuracy rises with the number of loops."}}}
+
+
+def chapter(change=lambda cells: None, stem=STEM, minor=5):
+    """A chapter in good form, then changed."""
+    cells = [
+        new_markdown_cell(BADGE, metadata={"tags": ["remove-cell"]}),
+        new_markdown_cell(OPENING),
+        new_code_cell(SETUP),
+        new_code_cell(f"import os\n{form_of_page.PARAMETERS}"),
+        new_code_cell("assert 1 + 1 == 2\nprint(1 + 1)", execution_count=3),
+        new_code_cell("plot()", metadata=FIGURE),
+        *[new_markdown_cell("More of it.") for _ in range(14)],
+        new_markdown_cell(CLOSING),
+    ]
+    cells[3].metadata["tags"] = ["parameters"]
+    cells[4].metadata["tags"] = [form_of_code.GOLDEN]
+    cells[4].outputs = [new_output("stream", text="2\n")]
+    change(cells)
+    kernel = {"name": "python3", "display_name": "Python 3"}
+    notebook = new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    notebook.nbformat_minor = minor
+    return Chapter(stem, notebook)
+
+
+def edit(number, old, new):
+    """A chapter with one passage of one cell replaced."""
+
+    def change(cells):
+        assert old in cells[number - 1].source
+        cells[number - 1].source = cells[number - 1].source.replace(old, new)
+
+    return chapter(change)
+
+
+def code(text, **metadata):
+    """A chapter with one more code cell."""
+    return chapter(lambda cells: cells.append(new_code_cell(text, metadata=metadata)))
+
+
+def prose(text):
+    """A chapter with one more Markdown cell."""
+    return chapter(lambda cells: cells.append(new_markdown_cell(text)))
+
+
+def untag(number):
+    return chapter(lambda cells: cells[number - 1].metadata.pop("tags"))
+
+
+# What is broken, the check that must see it, and words that it must find.
+BROKEN = [
+    (chapter(stem="Puzzles"), "named_and_listed", "not named NN_lower_case"),
+    (chapter(stem="99_unlisted"), "named_and_listed", "does not list"),
+    (chapter(minor=4), "runs_anywhere", "no ids"),
+    (chapter(lambda cells: cells.pop(10) and cells.pop(10)), "size", "19 cells"),
+    (code("x = 1\n" * 400), "size", "lines of code"),
+    (edit(1, STEM, "02_naive_recursion"), "badge", "not just a Colab badge"),
+    (edit(1, BADGE, BADGE + "\n\n# Title"), "badge", "not just a Colab badge"),
+    (untag(1), "badge", "not tagged remove-cell"),
+    (edit(2, "# Puzzles", "Puzzles"), "title", "0 titles"),
+    (prose("# Another"), "title", "2 titles"),
+    (edit(2, "- read a puzzle,\n", ""), "goals", "2 bullets"),
+    (edit(2, "- check it.", "- check it.\n- frame it."), "goals", "4 bullets"),
+    (edit(2, "**1 minute** on a GPU", ""), "box", "no box"),
+    (edit(2, "> **20", "**20"), "box", "no box"),
+    (edit(3, "google.colab", "google"), "setup", "0 guards"),
+    (edit(3, "--no-deps", "--upgrade"), "setup", "has no `pip install"),
+    (untag(4), "parameters", "0 cells tagged"),
+    (edit(4, '"cpu"', '"gpu"'), "parameters", "do not read"),
+    (prose("```{note}\nNo.\n```"), "plain_markdown", "directive"),
+    (prose(":::{note}\nNo.\n:::"), "plain_markdown", "directive"),
+    (prose("See {doc}`welcome`."), "plain_markdown", "role"),
+    (prose("(label)=\n## Section"), "plain_markdown", "label"),
+    (prose("$$x$$ (energy)"), "plain_markdown", "equation label"),
+    (prose("<details><summary>Open</summary>"), "plain_markdown", "0 closed"),
+    (prose("![](grid.png)"), "alt_texts", "no alt text"),
+    (prose('<img src="grid.png">'), "alt_texts", "no alt text"),
+    (prose("<svg><path/></svg>"), "alt_texts", "no aria-label"),
+    (code("f()", mystnb={"image": {"alt": "A figure"}}), "alt_texts", "fewer than"),
+    (edit(21, "## Paper to code", "## Papers"), "sections", "the sections are"),
+    (edit(21, "### 2. Count again", "Count"), "exercises", "1 exercises"),
+    (edit(21, "The solution", "The answer"), "exercises", "no <details>"),
+    (code("files = !ls"), "is_python", "not plain Python"),
+    (code("x = " + "1" * 80), "line_length", "84 columns"),
+    (code("import requests"), "offline", "imports requests"),
+    (code("from urllib.request import urlopen"), "offline", "imports urllib"),
+    (code("!wget -q file"), "offline", "calls wget"),
+    (edit(3, "import torch", "%pip install tqdm"), "offline", "calls pip"),
+    (code("torch.hub.load(a, b)"), "offline", "uses torch.hub"),
+    (code('read("https://example.org")'), "offline", "names https://"),
+    (edit(5, "assert 1 + 1 == 2", ""), "asserts", "no assert"),
+    (untag(5), "goldens", "compares nothing"),
+    (code("2", tags=[form_of_code.GOLDEN]), "goldens", "no output or no count"),
+    (untag(5), "stripped", "has outputs or a count"),
+]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("notebook", execute.notebooks(), ids=lambda path: path.stem)
+def test_chapter_has_the_form(notebook, check):
+    found = Chapter(notebook.stem, nbformat.read(notebook, as_version=4))
+    assert list(check(found)) == []
+
+
+def test_good_form_passes_every_check():
+    assert [fault for check in CHECKS for fault in check(chapter())] == []
+
+
+@pytest.mark.parametrize("broken, name, words", BROKEN)
+def test_broken_form_is_seen(broken, name, words):
+    check = {check.__name__: check for check in CHECKS}[name]
+    assert any(words in fault for fault in check(broken)), list(check(broken))
+
+
+def test_every_check_was_seen_to_fail():
+    seen = {name for _, name, _ in BROKEN} | {"same_as_package"}
+    assert seen == {check.__name__ for check in CHECKS}
+
+
+def test_definitions_equal_those_of_the_package(tmp_path):
+    ours = 'def twice(x):\n    """Two times x."""\n    return 2 * x\n'
+    (tmp_path / "maths.py").write_text(ours + "def _helper(): ...\n")
+
+    def faults(text, **metadata):
+        return list(form_of_code.same_as_package(code(text, **metadata), tmp_path))
+
+    other = "def twice(x):\n    return x * 2"
+    assert faults("def twice(x):\n    # shorter\n    return 2 * x") == []
+    assert faults("def _helper(): return 1\ndef thrice(x): return 3 * x") == []
+    assert faults(other) == ["cell 22: twice differs from tinyrec's definition"]
+    assert faults(other, tags=["exercise"]) == faults(other, tags=["variation"]) == []

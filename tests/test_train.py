@@ -1,0 +1,120 @@
+"""The training loop: it learns, it is seeded, it reports what it did, it falls back where it must."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from tinyrec import train as training
+from tinyrec.hrm import HRM, HRMConfig
+from tinyrec.naive import NaiveConfig, NaiveMLP
+from tinyrec.puzzles import PuzzleSet
+from tinyrec.train import TrainConfig, compile_networks, make_optimizers, rate, train
+from tinyrec.trm import TRM, TRMConfig
+
+TINY = dict(vocab=6, length=16, width=32, heads=2, prefix=1, multiple=32)
+QUICK = TrainConfig(steps=30, batch=16, optimizer="adamw", learning_rate=3e-3, weight_decay=0.0, warmup=5, ema=0.9,
+                    evaluate_every=10)
+
+
+def copying(n=64):
+    """The easiest puzzle: the answer is the question."""
+    x = torch.randint(2, 6, (n, 16), generator=torch.Generator().manual_seed(0))
+    return PuzzleSet(x, x.clone())
+
+
+def small(kind="trm", **switches):
+    torch.manual_seed(0)
+    if kind == "naive":
+        return NaiveMLP(NaiveConfig(vocab=6, length=16, width=64, **switches))
+    if kind == "hrm":
+        return HRM(HRMConfig(**{**TINY, "high_layers": 1, "low_layers": 1, "segments": 2, **switches}))
+    return TRM(TRMConfig(**{**TINY, "layers": 1, "latent_steps": 2, "recursions": 2, "segments": 2, **switches}))
+
+
+@pytest.mark.parametrize("kind, switches", [("trm", {}), ("trm", dict(puzzles=1)), ("trm", dict(q_learning=True)),
+                                            ("hrm", {}), ("naive", dict(loops=2)), ("naive", dict(segments=3))])
+def test_every_model_learns_in_the_one_loop(kind, switches):
+    _, history = train(small(kind, **switches), copying(), QUICK, quiet=True)
+    assert history[-1]["loss"] < 0.8 * history[0]["loss"]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam_atan2", "muon"])
+def test_every_optimizer_learns(optimizer):
+    if optimizer == "muon" and not hasattr(torch.optim, "Muon"):
+        pytest.skip("this PyTorch has no Muon")
+    _, history = train(small(), copying(), replace(QUICK, optimizer=optimizer), quiet=True)
+    assert history[-1]["loss"] < 0.8 * history[0]["loss"]
+
+
+def test_the_same_seed_gives_the_same_losses():
+    runs = [train(small(), copying(), QUICK, quiet=True)[1] for _ in range(2)]
+    other = train(small(), copying(), replace(QUICK, seed=1), quiet=True)[1]
+    assert [entry["loss"] for entry in runs[0]] == [entry["loss"] for entry in runs[1]]
+    assert [entry["loss"] for entry in runs[0]] != [entry["loss"] for entry in other]
+
+
+def test_the_history_says_what_was_measured():
+    _, history = train(small(), copying(), QUICK, {"test": copying(8)}, quiet=True)
+    assert [entry["step"] for entry in history] == [10, 20, 30]
+    assert set(history[0]) == {"step", "seconds", "loss", "exact", "cell", "segments", "test"}
+    assert all(1 <= entry["segments"] <= 2 and 0 <= entry["test"] <= 1 for entry in history)
+
+
+def test_training_stops_at_the_target():
+    _, history = train(small(), copying(), replace(QUICK, target=0.0), {"test": copying(8)}, quiet=True)
+    assert [entry["step"] for entry in history] == [10]
+
+
+def test_the_averaged_model_is_returned():
+    model = small()
+    average, _ = train(model, copying(), QUICK, quiet=True)
+    assert average is not model and not torch.equal(average.heads.cells.weight, model.heads.cells.weight)
+    assert train(model, copying(), replace(QUICK, ema=0.0, steps=1), quiet=True)[0] is model
+
+
+def test_the_learning_rate_warms_up_stays_and_cools_down():
+    config = TrainConfig(steps=10, warmup=4, cooldown=2)
+    assert [rate(step, config) for step in range(10)] == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1, 0.5]
+
+
+def test_puzzle_embeddings_go_to_sign_sgd_and_muon_takes_inner_matrices_only():
+    kinds = [type(o).__name__ for o in make_optimizers(small(puzzles=2), TrainConfig())]
+    assert kinds == ["AdamAtan2", "SignSGD"]
+    if hasattr(torch.optim, "Muon"):
+        muon, adamw = make_optimizers(small(), TrainConfig(optimizer="muon"))
+        assert {p.dim() for p in muon.param_groups[0]["params"]} == {2}
+        model = small()
+        muon, adamw = make_optimizers(model, TrainConfig(optimizer="muon"))
+        taken = {id(p) for o in (muon, adamw) for p in o.param_groups[0]["params"]}
+        assert taken == {id(p) for p in model.parameters()}
+        assert id(model.embed.tokens) in {id(p) for p in adamw.param_groups[0]["params"]}
+
+
+def test_an_unknown_optimizer_is_named():
+    with pytest.raises(ValueError, match="unknown optimizer 'sgd'"):
+        make_optimizers(small(), TrainConfig(optimizer="sgd"))
+
+
+def test_no_compiler_means_eager_and_says_so(monkeypatch):
+    def broken(*args, **kwargs):
+        raise RuntimeError("no C++ compiler found")
+
+    monkeypatch.setattr(training.torch, "compile", broken)
+    model = small()
+    said = compile_networks(model, torch.device("cpu"))
+    assert said.startswith("eager") and "no C++ compiler found" in said
+    train(model, copying(), replace(QUICK, steps=1), quiet=True)
+
+
+def test_precision_follows_the_hardware(monkeypatch):
+    for amx, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+        assert training.pick_precision(torch.device("cpu")) is dtype
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
+    assert training.pick_precision(torch.device("cpu")) is torch.float32
+
+
+def test_bfloat16_trains_on_any_processor():
+    _, history = train(small(), copying(), QUICK, dtype=torch.bfloat16, quiet=True)
+    assert history[-1]["loss"] < 0.9 * history[0]["loss"]
