@@ -20,9 +20,7 @@ STOCK = "https://cdn.jsdelivr.net/npm/mathjax@"
 
 def pages() -> list[str]:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    return [toc["root"]] + [
-        p["file"] for part in toc["parts"] for p in part["chapters"]
-    ]
+    return [toc["root"]] + [p["file"] for part in toc["parts"] for p in part["chapters"]]
 
 
 @pytest.fixture(scope="module")

@@ -50,10 +50,24 @@ def run(model, steps, exploration=0.0, slots=3, seed=0):
 def test_a_puzzle_stays_until_its_last_segment():
     trail = run(Scripted(NEVER), 6)
     assert [carry.steps.tolist() for carry, _ in trail] == [[n] * 3 for n in (1, 2, 3, 4, 1, 2)]
-    assert [carry.halted.all().item() for carry, _ in trail] == [False, False, False, True, False, False]
+    assert [carry.halted.all().item() for carry, _ in trail] == [
+        False,
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
     assert [carry.tokens[0, 0].item() for carry, _ in trail] == [10, 10, 10, 10, 14, 14]
     assert [carry.labels[0, 0].item() for carry, _ in trail] == [0, 0, 0, 0, 4, 4]
-    assert [carry.state[0][0].item() for carry, _ in trail] == [1, 2, 3, 4, 1, 2]  # the state starts anew too
+    assert [carry.state[0][0].item() for carry, _ in trail] == [
+        1,
+        2,
+        3,
+        4,
+        1,
+        2,
+    ]  # the state starts anew too
 
 
 def test_a_puzzle_halts_when_q_says_so():
@@ -74,7 +88,10 @@ def test_slots_are_refilled_one_by_one():
 
 
 def test_exploration_keeps_a_slot_for_a_uniformly_drawn_number_of_segments():
-    first = [carry.halted for carry, _ in run(Scripted(ALWAYS, segments=4), 1, exploration=1.0, slots=3000)]
+    first = [
+        carry.halted
+        for carry, _ in run(Scripted(ALWAYS, segments=4), 1, exploration=1.0, slots=3000)
+    ]
     assert not first[0].any()  # the minimum is drawn from 2..4, so nobody halts at once
     second = run(Scripted(ALWAYS, segments=4), 2, exploration=1.0, slots=3000)[1][0].halted
     assert abs(second.float().mean().item() - 1 / 3) < 0.03  # only those that drew 2
@@ -94,13 +111,19 @@ def test_q_learning_halts_where_halt_beats_continue_and_looks_one_segment_ahead(
     assert [carry.steps[0].item() for carry, _ in trail] == [1, 2, 1]
     assert model.calls == 6  # the price of Q-learning: a second forward pass at every step
     # target = sigmoid(max(q_halt', q_continue')) one segment ahead
-    assert trail[0][1].target_continue[0].item() == pytest.approx(torch.tensor(3.0).sigmoid().item())
-    assert trail[1][1].target_continue[0].item() == pytest.approx(torch.tensor(-1.0).sigmoid().item())
+    assert trail[0][1].target_continue[0].item() == pytest.approx(
+        torch.tensor(3.0).sigmoid().item()
+    )
+    assert trail[1][1].target_continue[0].item() == pytest.approx(
+        torch.tensor(-1.0).sigmoid().item()
+    )
 
 
 def test_q_learnings_target_at_the_last_segment_is_q_halt_alone():
     trail = run(Scripted([[-3.0, 0.0], [-2.0, 4.0], [0.5, 4.0]], segments=2, q_learning=True), 2)
-    assert trail[1][1].target_continue[0].item() == pytest.approx(torch.tensor(0.5).sigmoid().item())
+    assert trail[1][1].target_continue[0].item() == pytest.approx(
+        torch.tensor(0.5).sigmoid().item()
+    )
 
 
 def test_a_model_without_q_uses_every_segment():
@@ -114,7 +137,11 @@ def test_a_model_without_q_uses_every_segment():
 
 
 def test_memory_does_not_grow_with_the_segments():
-    model = TRM(TRMConfig(vocab=6, length=4, width=8, heads=1, prefix=1, multiple=8, latent_steps=1, recursions=1))
+    model = TRM(
+        TRMConfig(
+            vocab=6, length=4, width=8, heads=1, prefix=1, multiple=8, latent_steps=1, recursions=1
+        )
+    )
     x = torch.ones(2, 4, dtype=torch.long)
     carry = empty_carry(model, x, x)
     for _ in range(3):
@@ -123,5 +150,8 @@ def test_memory_does_not_grow_with_the_segments():
 
 
 def test_seeded():
-    first, second = ([carry.halted.tolist() for carry, _ in run(Scripted(ALWAYS), 5, 0.5, 50, seed)] for seed in (1, 1))
+    first, second = (
+        [carry.halted.tolist() for carry, _ in run(Scripted(ALWAYS), 5, 0.5, 50, seed)]
+        for seed in (1, 1)
+    )
     assert first == second

@@ -14,21 +14,27 @@ from tinyrec.trm import TRM, TRMConfig
 SETTINGS = dict(vocab=6, length=16, width=32, heads=4, prefix=1, multiple=32)
 
 
-@pytest.mark.parametrize("kind, settings", [("trm", SETTINGS), ("hrm", SETTINGS),
-                                            ("naive", dict(vocab=6, length=16, width=8))])
+@pytest.mark.parametrize(
+    "kind, settings",
+    [("trm", SETTINGS), ("hrm", SETTINGS), ("naive", dict(vocab=6, length=16, width=8))],
+)
 def test_what_is_saved_comes_back(tmp_path, kind, settings):
     model = build(kind, settings)
     save(model, tmp_path / "a" / "b", note="why")
     again = load(tmp_path / "a" / "b")
     assert again.config == model.config and not again.training
-    assert all(torch.equal(value, model.state_dict()[name]) for name, value in again.state_dict().items())
+    assert all(
+        torch.equal(value, model.state_dict()[name]) for name, value in again.state_dict().items()
+    )
     assert json.loads((tmp_path / "a" / "b" / "config.json").read_text())["note"] == "why"
 
 
 def test_a_failed_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    monkeypatch.setattr(checkpoints.os, "replace", lambda *a: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(
+        checkpoints.os, "replace", lambda *a: (_ for _ in ()).throw(OSError("disk full"))
+    )
     with pytest.raises(OSError, match="disk full"):
         checkpoints.write_atomically(path, b"new")
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
@@ -46,11 +52,17 @@ def test_a_file_cut_short_is_named(tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda w: {k: v for k, v in w.items() if k != "start"}, "'start' is missing"),
-    (lambda w: {**w, "extra": torch.zeros(1)}, "'extra' does not belong"),
-    (lambda w: {**w, "start": torch.zeros(2, 16)}, r"'start' has shape \(2, 16\); expected \(2, 32\)"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda w: {k: v for k, v in w.items() if k != "start"}, "'start' is missing"),
+        (lambda w: {**w, "extra": torch.zeros(1)}, "'extra' does not belong"),
+        (
+            lambda w: {**w, "start": torch.zeros(2, 16)},
+            r"'start' has shape \(2, 16\); expected \(2, 32\)",
+        ),
+    ],
+)
 def test_tensors_that_do_not_fit_are_named(tmp_path, change, message):
     file = saved(tmp_path)
     save_file(change(load_file(file)), file)
@@ -75,19 +87,41 @@ def test_unknown_kinds_settings_and_models_are_named(tmp_path):
         load_model("nobody")
 
 
-OFFICIAL = dict(seq_len=16, vocab_size=6, hidden_size=32, num_heads=4, expansion=4, H_cycles=2, L_cycles=2, H_layers=1,
-                L_layers=1, halt_max_steps=4, pos_encodings="rope", puzzle_emb_ndim=32, num_puzzle_identifiers=3)
+OFFICIAL = dict(
+    seq_len=16,
+    vocab_size=6,
+    hidden_size=32,
+    num_heads=4,
+    expansion=4,
+    H_cycles=2,
+    L_cycles=2,
+    H_layers=1,
+    L_layers=1,
+    halt_max_steps=4,
+    pos_encodings="rope",
+    puzzle_emb_ndim=32,
+    num_puzzle_identifiers=3,
+)
 
 
 def official_weights(levels):
     def block(level):
-        return {f"{level}.layers.0.self_attn.qkv_proj.weight": torch.randn(96, 32),
-                f"{level}.layers.0.self_attn.o_proj.weight": torch.randn(32, 32),
-                f"{level}.layers.0.mlp.gate_up_proj.weight": torch.randn(512, 32),
-                f"{level}.layers.0.mlp.down_proj.weight": torch.randn(32, 256)}
-    weights = {"embed_tokens.embedding_weight": torch.randn(6, 32), "lm_head.weight": torch.randn(6, 32),
-               "q_head.weight": torch.randn(2, 32), "q_head.bias": torch.randn(2), "H_init": torch.randn(32),
-               "L_init": torch.randn(32), "puzzle_emb.weights": torch.randn(3, 32)}
+        return {
+            f"{level}.layers.0.self_attn.qkv_proj.weight": torch.randn(96, 32),
+            f"{level}.layers.0.self_attn.o_proj.weight": torch.randn(32, 32),
+            f"{level}.layers.0.mlp.gate_up_proj.weight": torch.randn(512, 32),
+            f"{level}.layers.0.mlp.down_proj.weight": torch.randn(32, 256),
+        }
+
+    weights = {
+        "embed_tokens.embedding_weight": torch.randn(6, 32),
+        "lm_head.weight": torch.randn(6, 32),
+        "q_head.weight": torch.randn(2, 32),
+        "q_head.bias": torch.randn(2),
+        "H_init": torch.randn(32),
+        "L_init": torch.randn(32),
+        "puzzle_emb.weights": torch.randn(3, 32),
+    }
     for level in levels:
         weights |= block(level)
     return weights
@@ -97,16 +131,25 @@ def official_weights(levels):
 @pytest.mark.parametrize("levels, cls", [(["L_level"], TRM), (["L_level", "H_level"], HRM)])
 def test_official_state_dicts_load_with_or_without_prefix(prefix, levels, cls):
     weights = official_weights(levels)
-    model = from_official({prefix + name: value.to(torch.bfloat16) for name, value in weights.items()}, OFFICIAL)
+    model = from_official(
+        {prefix + name: value.to(torch.bfloat16) for name, value in weights.items()}, OFFICIAL
+    )
     assert isinstance(model, cls)
-    assert torch.equal(model.heads.cells.weight, weights["lm_head.weight"].to(torch.bfloat16).float())
+    assert torch.equal(
+        model.heads.cells.weight, weights["lm_head.weight"].to(torch.bfloat16).float()
+    )
     assert torch.equal(model.start[1], weights["L_init"].to(torch.bfloat16).float())
     assert model.heads.cells.weight.dtype == torch.float32
 
 
 def test_an_unknown_official_tensor_is_named():
-    with pytest.raises(ValueError, match="official tensor 'L_level.layers.0.conv.weight' is not known"):
-        from_official(official_weights(["L_level"]) | {"L_level.layers.0.conv.weight": torch.zeros(1)}, OFFICIAL)
+    with pytest.raises(
+        ValueError, match="official tensor 'L_level.layers.0.conv.weight' is not known"
+    ):
+        from_official(
+            official_weights(["L_level"]) | {"L_level.layers.0.conv.weight": torch.zeros(1)},
+            OFFICIAL,
+        )
 
 
 @pytest.mark.parametrize("name", pretrained())

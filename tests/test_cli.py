@@ -15,10 +15,21 @@ from tinyrec.puzzles import sudoku, sudoku_generate
 from tinyrec.runs import load_run, presets
 
 PUZZLE = "1...4.....2.3..1"  # two clues in each row but one: solved below
-TINY_RUN = {"name": "tiny", "data": {"size": 4, "train": 40, "test": 20, "seed": 0}, "model": "trm",
-            "settings": {"width": 16, "layers": 1, "latent_steps": 1, "recursions": 1, "segments": 2, "prefix": 1,
-                         "multiple": 16},
-            "training": {"steps": 4, "batch": 8, "optimizer": "adamw", "warmup": 1, "evaluate_every": 2}}
+TINY_RUN = {
+    "name": "tiny",
+    "data": {"size": 4, "train": 40, "test": 20, "seed": 0},
+    "model": "trm",
+    "settings": {
+        "width": 16,
+        "layers": 1,
+        "latent_steps": 1,
+        "recursions": 1,
+        "segments": 2,
+        "prefix": 1,
+        "multiple": 16,
+    },
+    "training": {"steps": 4, "batch": 8, "optimizer": "adamw", "warmup": 1, "evaluate_every": 2},
+}
 
 
 def call(capsys, *words):
@@ -30,7 +41,11 @@ def call(capsys, *words):
 def refused(capsys, *words):
     """The one line of an error."""
     status, out, err = call(capsys, *words)
-    assert status == 2 and out == "" and err.startswith("error: ") and err.count("\n") == 1, (status, out, err)
+    assert status == 2 and out == "" and err.startswith("error: ") and err.count("\n") == 1, (
+        status,
+        out,
+        err,
+    )
     return err
 
 
@@ -42,15 +57,27 @@ def puzzle():
 
 @pytest.fixture
 def model(tmp_path):
-    save(build("trm", dict(vocab=6, length=16, width=16, heads=1, prefix=1, multiple=16, segments=3)), tmp_path / "model")
+    save(
+        build(
+            "trm", dict(vocab=6, length=16, width=16, heads=1, prefix=1, multiple=16, segments=3)
+        ),
+        tmp_path / "model",
+    )
     return tmp_path / "model"
 
 
 def test_data_writes_puzzles_that_can_be_read_again(capsys, tmp_path):
     out = tmp_path / "four.csv"
-    assert call(capsys, "data", "sudoku", "--size", 4, "--count", 12, "--seed", 5, "--out", out)[0] == 0
+    assert (
+        call(capsys, "data", "sudoku", "--size", 4, "--count", 12, "--seed", 5, "--out", out)[0]
+        == 0
+    )
     puzzles, solutions, ratings = sudoku.read_csv(out)
-    assert puzzles.shape == (12, 16) and sudoku.is_solution(puzzles, solutions).all() and (ratings >= 0).all()
+    assert (
+        puzzles.shape == (12, 16)
+        and sudoku.is_solution(puzzles, solutions).all()
+        and (ratings >= 0).all()
+    )
     first = out.read_bytes()
     call(capsys, "data", "sudoku", "--size", 4, "--count", 12, "--seed", 5, "--out", out)
     assert out.read_bytes() == first
@@ -58,7 +85,10 @@ def test_data_writes_puzzles_that_can_be_read_again(capsys, tmp_path):
 
 def test_data_with_a_chosen_number_of_clues(capsys, tmp_path):
     out = tmp_path / "six.csv.gz"
-    assert call(capsys, "data", "sudoku", "--size", 6, "--count", 5, "--clues", 14, "--out", out)[0] == 0
+    assert (
+        call(capsys, "data", "sudoku", "--size", 6, "--count", 5, "--clues", 14, "--out", out)[0]
+        == 0
+    )
     assert (sudoku.read_csv(out)[0] > 0).sum(1).tolist() == [14] * 5
 
 
@@ -68,7 +98,7 @@ def test_train_writes_a_model_its_config_and_its_result(capsys, tmp_path):
     status, printed, _ = call(capsys, "train", config, "--out", out, "--seed", 7)
     assert status == 0 and load(out).config.width == 16
     result = json.loads((out / "result.json").read_text())
-    assert json.loads(printed[printed.index("{"):]) == result
+    assert json.loads(printed[printed.index("{") :]) == result
     assert result["seed"] == 7 and result["steps"] == 4 and result["test"]["n"] == 20
     assert {"seconds", "machine", "command", "precision", "history"} <= set(result)
 
@@ -85,14 +115,22 @@ def test_evaluate_prints_one_json_object(capsys, tmp_path, model):
 
 def test_solve_prints_every_segment_the_answer_and_whether_it_is_valid(capsys, model, puzzle):
     status, out, _ = call(capsys, "solve", puzzle[0], "--model", model)
-    assert status == 0 and [f"segment {s} of 3" in out for s in (1, 2, 3, 4)] == [True, True, True, False]
+    assert status == 0 and [f"segment {s} of 3" in out for s in (1, 2, 3, 4)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
     assert out.splitlines()[-1] in ("valid: yes", "valid: no") and "answer: " in out
 
 
 def test_solve_takes_zeros_dots_and_line_breaks_alike(capsys, model, puzzle):
     text = puzzle[0]
     rows = "\n".join(text[i : i + 4] for i in range(0, 16, 4))
-    outputs = {call(capsys, "solve", form, "--model", model)[1] for form in (text, text.replace(".", "0"), rows)}
+    outputs = {
+        call(capsys, "solve", form, "--model", model)[1]
+        for form in (text, text.replace(".", "0"), rows)
+    }
     assert len(outputs) == 1
 
 
@@ -108,19 +146,24 @@ def test_the_shipped_models_solve_a_puzzle_at_once(capsys, size):
     assert right >= 4
 
 
-@pytest.mark.parametrize("text, message", [
-    ("12.4", "16, 36 or 81"),
-    ("1" + "." * 14 + "x", "'x'"),
-    ("5" + "." * 15, "5"),
-    ("11" + "." * 14, "row 1, column 2: digit 1 is repeated in its row"),
-    ("123......4......", "no solution"),
-])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("12.4", "16, 36 or 81"),
+        ("1" + "." * 14 + "x", "'x'"),
+        ("5" + "." * 15, "5"),
+        ("11" + "." * 14, "row 1, column 2: digit 1 is repeated in its row"),
+        ("123......4......", "no solution"),
+    ],
+)
 def test_solve_refuses_bad_puzzles(capsys, text, message):
     assert message in refused(capsys, "solve", text)
 
 
 def test_solve_refuses_a_model_of_another_size(capsys, model):
-    assert "the model is for 16 cells; the puzzle has 36" in refused(capsys, "solve", "." * 36, "--model", model)
+    assert "the model is for 16 cells; the puzzle has 36" in refused(
+        capsys, "solve", "." * 36, "--model", model
+    )
 
 
 def test_evaluate_names_file_and_line_of_a_broken_csv(capsys, tmp_path, model):
@@ -132,16 +175,25 @@ def test_evaluate_names_file_and_line_of_a_broken_csv(capsys, tmp_path, model):
 
 
 def test_missing_files_and_unknown_names_are_named(capsys, tmp_path, model):
-    assert "nowhere.csv" in refused(capsys, "evaluate", "--model", model, "--data", tmp_path / "nowhere.csv")
+    assert "nowhere.csv" in refused(
+        capsys, "evaluate", "--model", model, "--data", tmp_path / "nowhere.csv"
+    )
     assert "unknown model 'nobody'" in refused(capsys, "solve", "." * 16, "--model", "nobody")
-    assert "unknown preset 'sudoku-7x7'" in refused(capsys, "train", "sudoku-7x7", "--out", tmp_path / "x")
+    assert "unknown preset 'sudoku-7x7'" in refused(
+        capsys, "train", "sudoku-7x7", "--out", tmp_path / "x"
+    )
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize("change, message", [
-    ({"model": "gpt"}, "unknown model 'gpt'"), ({"settings": {"depth": 2}}, "unknown setting 'depth'"),
-    ({"training": {"epochs": 2}}, "epochs"), ({"data": {"size": 5, "train": 1, "test": 1}}, "5"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"model": "gpt"}, "unknown model 'gpt'"),
+        ({"settings": {"depth": 2}}, "unknown setting 'depth'"),
+        ({"training": {"epochs": 2}}, "epochs"),
+        ({"data": {"size": 5, "train": 1, "test": 1}}, "5"),
+    ],
+)
 def test_train_names_what_is_wrong_in_a_config(capsys, tmp_path, change, message):
     config = tmp_path / "run.json"
     config.write_text(json.dumps({**TINY_RUN, **change}))
@@ -167,9 +219,13 @@ def test_train_does_not_overwrite_a_model(capsys, tmp_path, model):
 
 def test_an_output_folder_that_cannot_be_written_is_found_before_training(capsys, tmp_path):
     (tmp_path / "file").write_text("mine")
-    assert "cannot be written" in refused(capsys, "train", "sudoku-4x4", "--out", tmp_path / "file" / "out")
+    assert "cannot be written" in refused(
+        capsys, "train", "sudoku-4x4", "--out", tmp_path / "file" / "out"
+    )
     assert (tmp_path / "file").read_text() == "mine"
-    assert "no such folder" in refused(capsys, "data", "sudoku", "--count", 1, "--out", tmp_path / "no" / "x.csv")
+    assert "no such folder" in refused(
+        capsys, "data", "sudoku", "--count", 1, "--out", tmp_path / "no" / "x.csv"
+    )
 
 
 def test_a_checkpoint_cut_short_is_named(capsys, model):
@@ -179,9 +235,17 @@ def test_a_checkpoint_cut_short_is_named(capsys, model):
 
 
 def test_the_command_line_itself():
-    done = subprocess.run([sys.executable, "-m", "tinyrec", "solve", "12"], capture_output=True, text=True,
-                          env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert done.returncode == 2 and "Traceback" not in done.stderr and done.stderr.startswith("error: ")
+    done = subprocess.run(
+        [sys.executable, "-m", "tinyrec", "solve", "12"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert (
+        done.returncode == 2
+        and "Traceback" not in done.stderr
+        and done.stderr.startswith("error: ")
+    )
 
 
 @pytest.mark.parametrize("name", presets())

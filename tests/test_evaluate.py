@@ -64,6 +64,9 @@ def test_nothing_to_evaluate_is_an_error():
         evaluate(Learner(), X[:0], X[:0])
 
 
-@pytest.mark.parametrize("right, n, low, high", [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (950, 1000, 0.9347, 0.9619)])
+@pytest.mark.parametrize(
+    "right, n, low, high",
+    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (950, 1000, 0.9347, 0.9619)],
+)
 def test_wilsons_interval_against_published_values(right, n, low, high):
     assert wilson_interval(right, n) == pytest.approx((low, high), abs=2e-4)

@@ -21,9 +21,13 @@ def found():
         for cell, after in zip(cells, cells[1:]):
             if "exercise" in cell.metadata.get("tags", []):
                 check, answer = CALL.search(cell.source).groups()
-                solution = re.search(r"Solution</summary>\s+```python\n(.*?)```", after.source, re.S)
+                solution = re.search(
+                    r"Solution</summary>\s+```python\n(.*?)```", after.source, re.S
+                )
                 assert solution, f"{path.stem}: no solution after exercise {check}"
-                yield pytest.param(check, answer, CALL.sub("", cell.source), solution[1], id=f"{path.stem}-{check}")
+                yield pytest.param(
+                    check, answer, CALL.sub("", cell.source), solution[1], id=f"{path.stem}-{check}"
+                )
 
 
 def run(check, answer, code):
@@ -38,7 +42,10 @@ def test_the_solution_passes_and_the_stub_fails_kindly(check, answer, stub, solu
     assert capsys.readouterr().out == "Right.\n"
     assert not run(check, answer, stub)
     said = capsys.readouterr().out
-    assert said.startswith("Not yet: nothing there yet; replace the dots by ") and said.count("\n") == 1
+    assert (
+        said.startswith("Not yet: nothing there yet; replace the dots by ")
+        and said.count("\n") == 1
+    )
 
 
 def in_place(grid, new):
@@ -86,7 +93,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize("check, answer, message", WRONG, ids=[f"{w[0]}-{i}" for i, w in enumerate(WRONG)])
+@pytest.mark.parametrize(
+    "check, answer, message", WRONG, ids=[f"{w[0]}-{i}" for i, w in enumerate(WRONG)]
+)
 def test_common_wrong_answers_are_told_why(check, answer, message, capsys):
     assert not getattr(exercises, check)(answer)
     assert message in capsys.readouterr().out

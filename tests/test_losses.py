@@ -17,7 +17,9 @@ def test_stablemax_by_hand():
     logits = [2.0, 0.0, -3.0]
     total = sum(map(s, logits))
     expected = [math.log(s(x) / total) for x in logits]
-    assert log_stablemax(torch.tensor(logits).double()).tolist() == pytest.approx(expected, abs=1e-12)
+    assert log_stablemax(torch.tensor(logits).double()).tolist() == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 def test_stablemax_is_finite_and_has_gradient_everywhere():
@@ -28,7 +30,9 @@ def test_stablemax_is_finite_and_has_gradient_everywhere():
 
 def test_softmax_is_pytorchs():
     logits, labels = torch.randn(2, 3, 5), torch.randint(5, (2, 3))
-    expected = torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view(2, 3)
+    expected = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), reduction="none"
+    ).view(2, 3)
     assert torch.allclose(cell_losses(logits, labels, "softmax"), expected)
 
 
@@ -48,7 +52,9 @@ def test_an_unknown_loss_is_named():
 
 def carry_and_outputs(target=None):
     labels = torch.tensor([[1, 2], [1, 1]])
-    logits = torch.tensor([[[0.0, 3, 0], [0, 0, 3]], [[0, 3, 0], [0, 0, 3]]])  # first puzzle right, second half right
+    logits = torch.tensor(
+        [[[0.0, 3, 0], [0, 0, 3]], [[0, 3, 0], [0, 0, 3]]]
+    )  # first puzzle right, second half right
     q = torch.tensor([[1.0, 0.0], [-2.0, 0.0]])
     carry = Carry((), labels, labels, None, torch.tensor([3, 16]), torch.tensor([True, False]))
     return carry, Outputs(logits, q, target)
@@ -67,7 +73,9 @@ def test_the_loss_of_a_segment_by_hand():
     assert loss.item() == pytest.approx((cells.mean(1).sum().item() + 0.5 * halting) / 2, rel=1e-6)
     assert metrics["halt_loss"].item() == pytest.approx(halting, rel=1e-5)
     # only the slot that halted is counted
-    assert [metrics[key].item() for key in ("count", "exact", "segments", "cell", "halt_right")] == [1, 1, 3, 1, 1]
+    assert [
+        metrics[key].item() for key in ("count", "exact", "segments", "cell", "halt_right")
+    ] == [1, 1, 3, 1, 1]
 
 
 def test_the_continue_loss_comes_on_top():

@@ -16,22 +16,40 @@ def count(model):
     return sum(p.numel() for p in model.parameters())
 
 
-@pytest.mark.parametrize("model, config, parameters", [
-    (HRM, HRMConfig(), 27_275_266),
-    (TRM, TRMConfig(), 5_028_866),
-    (TRM, TRMConfig(mixing="attention", positions="rope"), 6_828_034),
-    (TRM, TRMConfig(mixing="attention", positions="rope", vocab=12, length=900), 6_829_058),
-], ids=["HRM Sudoku", "TRM mixer Sudoku", "TRM attention Sudoku", "TRM attention ARC"])
+@pytest.mark.parametrize(
+    "model, config, parameters",
+    [
+        (HRM, HRMConfig(), 27_275_266),
+        (TRM, TRMConfig(), 5_028_866),
+        (TRM, TRMConfig(mixing="attention", positions="rope"), 6_828_034),
+        (TRM, TRMConfig(mixing="attention", positions="rope", vocab=12, length=900), 6_829_058),
+    ],
+    ids=["HRM Sudoku", "TRM mixer Sudoku", "TRM attention Sudoku", "TRM attention ARC"],
+)
 def test_the_papers_parameter_counts(model, config, parameters):
     with torch.device("meta"):
         assert count(model(config)) == parameters
 
 
-@pytest.mark.parametrize("switches", [
-    dict(), dict(mixing="attention"), dict(mixing="attention", positions="rope"), dict(positions="learned"),
-    dict(networks=2), dict(latents=0), dict(latents=6, latent_steps=6), dict(gradient="one_step"),
-    dict(recursions=1), dict(latent_steps=1), dict(layers=4), dict(prefix=0), dict(prefix=1, puzzles=3),
-], ids=str)
+@pytest.mark.parametrize(
+    "switches",
+    [
+        dict(),
+        dict(mixing="attention"),
+        dict(mixing="attention", positions="rope"),
+        dict(positions="learned"),
+        dict(networks=2),
+        dict(latents=0),
+        dict(latents=6, latent_steps=6),
+        dict(gradient="one_step"),
+        dict(recursions=1),
+        dict(latent_steps=1),
+        dict(layers=4),
+        dict(prefix=0),
+        dict(prefix=1, puzzles=3),
+    ],
+    ids=str,
+)
 def test_every_switch_of_trm_runs_and_trains(switches):
     torch.manual_seed(0)
     model = TRM(TRMConfig(**{**SMALL, **switches}))
@@ -54,10 +72,17 @@ def calls_with_gradient(model, networks):
     return len(seen), sum(seen)
 
 
-@pytest.mark.parametrize("switches, expected", [
-    (dict(), (21, 7)), (dict(gradient="one_step"), (21, 2)), (dict(recursions=1, latent_steps=2), (3, 3)),
-    (dict(latents=0), (21, 7)), (dict(recursions=2, latent_steps=2), (6, 3)),
-], ids=str)
+@pytest.mark.parametrize(
+    "switches, expected",
+    [
+        (dict(), (21, 7)),
+        (dict(gradient="one_step"), (21, 2)),
+        (dict(recursions=1, latent_steps=2), (3, 3)),
+        (dict(latents=0), (21, 7)),
+        (dict(recursions=2, latent_steps=2), (6, 3)),
+    ],
+    ids=str,
+)
 def test_calls_of_trm(switches, expected):
     model = TRM(TRMConfig(**{**SMALL, **switches}))
     assert calls_with_gradient(model, [model.network]) == expected
@@ -102,7 +127,11 @@ def test_states_start_at_fixed_random_vectors(config):
 def test_the_dtype_of_the_state_is_the_dtype_of_the_pass():
     model = TRM(TRMConfig(**SMALL))
     state, logits, q = model(TOKENS, model.initial_state(3, torch.bfloat16))
-    assert {s.dtype for s in state} == {torch.bfloat16} and logits.dtype == torch.bfloat16 and q.dtype == torch.float32
+    assert (
+        {s.dtype for s in state} == {torch.bfloat16}
+        and logits.dtype == torch.bfloat16
+        and q.dtype == torch.float32
+    )
 
 
 def test_the_halting_head_starts_at_minus_five():
@@ -137,8 +166,10 @@ def test_rms_norm_in_bfloat16_is_computed_in_float32():
     assert torch.equal(rms_norm(h), expected.to(torch.bfloat16))
 
 
-@pytest.mark.parametrize("field, value", [("mixing", "conv"), ("positions", "rope"), ("networks", 3),
-                                          ("gradient", "none")])
+@pytest.mark.parametrize(
+    "field, value",
+    [("mixing", "conv"), ("positions", "rope"), ("networks", 3), ("gradient", "none")],
+)
 def test_settings_that_make_no_sense_are_refused(field, value):
     with pytest.raises(ValueError, match=f"TRMConfig.{field} is {value!r}"):
         TRMConfig(**{field: value})
@@ -146,12 +177,16 @@ def test_settings_that_make_no_sense_are_refused(field, value):
 
 def test_naive_mlp_loops_and_keeps_its_answer():
     torch.manual_seed(0)
-    once, thrice = (NaiveMLP(NaiveConfig(vocab=6, length=16, width=32, loops=loops)) for loops in (1, 3))
+    once, thrice = (
+        NaiveMLP(NaiveConfig(vocab=6, length=16, width=32, loops=loops)) for loops in (1, 3)
+    )
     thrice.load_state_dict(once.state_dict())
     state = once.initial_state(3)
     for _ in range(3):
         state, logits, q = once(TOKENS, state)
-    assert q is None and torch.allclose(logits, thrice(TOKENS, thrice.initial_state(3))[1], atol=1e-6)
+    assert q is None and torch.allclose(
+        logits, thrice(TOKENS, thrice.initial_state(3))[1], atol=1e-6
+    )
     assert torch.allclose(state[0].sum(-1), torch.ones(3, 16), atol=1e-5)
 
 
@@ -159,6 +194,12 @@ def test_naive_mlp_is_trained_through_all_its_loops():
     torch.manual_seed(0)
     model = NaiveMLP(NaiveConfig(vocab=6, length=16, width=32, loops=3))
     seen = []
-    model.first.register_forward_hook(lambda module, args, out: seen.append(out.requires_grad and args[0].requires_grad))
+    model.first.register_forward_hook(
+        lambda module, args, out: seen.append(out.requires_grad and args[0].requires_grad)
+    )
     model(TOKENS, model.initial_state(3))
-    assert seen == [False, True, True]  # the first loop's answer is a constant, the later ones carry gradient
+    assert seen == [
+        False,
+        True,
+        True,
+    ]  # the first loop's answer is a constant, the later ones carry gradient

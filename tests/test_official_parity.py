@@ -27,9 +27,16 @@ from tinyrec.optim import AdamAtan2, SignSGD
 FOLDER = Path(os.environ.get("TINYREC_REFERENCE", Path(__file__).parent / "reference"))
 FILES = sorted(FOLDER.glob("*.npz"))
 INPUTS = {"inputs", "labels", "puzzle_identifiers"}
-METRICS = {"count": "count", "accuracy": "cell", "exact_accuracy": "exact", "steps": "segments",
-           "lm_loss": "cell_loss", "q_halt_loss": "halt_loss", "q_halt_accuracy": "halt_right",
-           "q_continue_loss": "continue_loss"}
+METRICS = {
+    "count": "count",
+    "accuracy": "cell",
+    "exact_accuracy": "exact",
+    "steps": "segments",
+    "lm_loss": "cell_loss",
+    "q_halt_loss": "halt_loss",
+    "q_halt_accuracy": "halt_right",
+    "q_continue_loss": "continue_loss",
+}
 
 
 def with_keys(prefix):
@@ -44,12 +51,15 @@ def read(path, prefix=""):
 
 def agree(name, ours, official, others=()):
     """`ours` equals `official` to 1e-4 of its largest value, or to the spread of `others`, our noisy results."""
-    ours, official, *others = (np.asarray(value, dtype=np.float64) for value in (ours, official, *others))
+    ours, official, *others = (
+        np.asarray(value, dtype=np.float64) for value in (ours, official, *others)
+    )
     assert ours.shape == official.shape, f"{name}: shape {ours.shape}, official {official.shape}"
     worst, scale = np.abs(ours - official).max(initial=0), np.abs(official).max(initial=0)
     noise = max((np.abs(ours - other).max(initial=0) for other in others), default=0)
     assert worst <= max(1e-4 * scale, 2 * noise) + 1e-12, (
-        f"{name}: off by {worst:.2e}; the largest value is {scale:.2e}, rounding alone moves it by {noise:.2e}")
+        f"{name}: off by {worst:.2e}; the largest value is {scale:.2e}, rounding alone moves it by {noise:.2e}"
+    )
 
 
 def official_model(path):
@@ -72,16 +82,27 @@ def numpy(tensor):
 
 def batch(model, data):
     ids = torch.from_numpy(data["puzzle_identifiers"]).long()
-    return dict(tokens=torch.from_numpy(data["inputs"]).long(), labels=torch.from_numpy(data["labels"]).long(),
-                puzzle_ids=ids if model.config.puzzles else None)
+    return dict(
+        tokens=torch.from_numpy(data["inputs"]).long(),
+        labels=torch.from_numpy(data["labels"]).long(),
+        puzzle_ids=ids if model.config.puzzles else None,
+    )
 
 
 def grouped(data, word):
     """{"seg0/logits": ...} -> [{"logits": ...}, ...] in the order of the numbers."""
-    numbers = sorted({int(key.split("/")[0].removeprefix(word)) for key in data if key.startswith(word)})
+    numbers = sorted(
+        {int(key.split("/")[0].removeprefix(word)) for key in data if key.startswith(word)}
+    )
     assert numbers == list(range(len(numbers))) and numbers, f"{word}: {numbers}"
-    return [{key.removeprefix(f"{word}{n}/"): value for key, value in data.items() if key.startswith(f"{word}{n}/")}
-            for n in numbers]
+    return [
+        {
+            key.removeprefix(f"{word}{n}/"): value
+            for key, value in data.items()
+            if key.startswith(f"{word}{n}/")
+        }
+        for n in numbers
+    ]
 
 
 @torch.no_grad()
@@ -91,8 +112,15 @@ def evaluation(model, data, forced=False):
     state = model.initial_state(len(given["tokens"]))
     for official in grouped(data, "seg"):
         state, logits, q = model(given["tokens"], state, given["puzzle_ids"])
-        results.append({"logits": numpy(logits), "q_halt": numpy(q[:, 0]), "q_continue": numpy(q[:, 1]),
-                        "z_H": numpy(state[0]), "z_L": numpy(state[1])})
+        results.append(
+            {
+                "logits": numpy(logits),
+                "q_halt": numpy(q[:, 0]),
+                "q_continue": numpy(q[:, 1]),
+                "z_H": numpy(state[0]),
+                "z_L": numpy(state[1]),
+            }
+        )
         if forced:
             state = tuple(torch.from_numpy(official[key]) for key in ("z_H", "z_L"))
     return results
@@ -103,23 +131,39 @@ def training(model, data):
     carry, results = None, []
     for step in grouped(data, "step"):
         offered = batch(model, step)
-        carry, outputs = segment(model, refill(model, carry or empty_carry(model, **offered), **offered), exploration=0)
+        carry, outputs = segment(
+            model, refill(model, carry or empty_carry(model, **offered), **offered), exploration=0
+        )
         loss, metrics = segment_loss(carry, outputs)
         model.zero_grad()
         loss.backward()
         result = {"loss": numpy(loss), "halted": numpy(carry.halted), "steps": numpy(carry.steps)}
-        result |= {f"metric/{key}": numpy(metrics[METRICS[key]]) for key in METRICS if METRICS[key] in metrics}
-        result |= {f"grad/{name}": numpy(p.grad) for name, p in model.named_parameters()
-                   if p.grad is not None and not p.grad.is_sparse}
+        result |= {
+            f"metric/{key}": numpy(metrics[METRICS[key]])
+            for key in METRICS
+            if METRICS[key] in metrics
+        }
+        result |= {
+            f"grad/{name}": numpy(p.grad)
+            for name, p in model.named_parameters()
+            if p.grad is not None and not p.grad.is_sparse
+        }
         if carry.puzzle_ids is not None:
-            result |= {"rows/puzzle_emb": numpy(carry.puzzle_ids),
-                       "grad_rows/puzzle_emb": numpy(model.embed.puzzles.grad._values())}
+            result |= {
+                "rows/puzzle_emb": numpy(carry.puzzle_ids),
+                "grad_rows/puzzle_emb": numpy(model.embed.puzzles.grad._values()),
+            }
         results.append(result)
     return results
 
 
 def test_there_is_something_to_check():
-    assert with_keys("eval/") and with_keys("train/") and with_keys("adam_atan2/") and with_keys("signsgd/"), FOLDER
+    assert (
+        with_keys("eval/")
+        and with_keys("train/")
+        and with_keys("adam_atan2/")
+        and with_keys("signsgd/")
+    ), FOLDER
 
 
 @pytest.mark.parametrize("forced", [False, True], ids=["chained", "from official states"])
@@ -130,33 +174,59 @@ def test_segments_in_evaluation(path, forced):
     others = [] if forced else [evaluation(noisy(model, seed), data) for seed in range(3)]
     for s, official in enumerate(grouped(data, "seg")):
         for key in official:
-            agree(f"segment {s}, {key}", ours[s][key], official[key], [other[s][key] for other in others])
+            agree(
+                f"segment {s}, {key}",
+                ours[s][key],
+                official[key],
+                [other[s][key] for other in others],
+            )
 
 
 @pytest.mark.parametrize("path", with_keys("train/"), ids=lambda path: path.stem)
 def test_training_steps_of_the_persistent_carry(path):
     model, data = official_model(path).train(), read(path, "train/")
     hrm = "high" in dict(model.named_children())
-    ours, *others = [training(one, data) for one in (model, *(noisy(model, seed) for seed in range(3)))]
+    ours, *others = [
+        training(one, data) for one in (model, *(noisy(model, seed) for seed in range(3)))
+    ]
     officials = grouped(data, "step")
     for t, official in enumerate(officials):
         # the recorder kept a view of one buffer: at every step it shows the rows of the last one
         rows = official.pop("rows/puzzle_emb", None)
         assert rows is None or np.array_equal(ours[-1]["rows/puzzle_emb"], rows), f"step {t}, rows"
-        gradients = {f"grad/{our_name(key.removeprefix('grad/inner.'), hrm)}" for key in official if "grad/" in key}
+        gradients = {
+            f"grad/{our_name(key.removeprefix('grad/inner.'), hrm)}"
+            for key in official
+            if "grad/" in key
+        }
         if gradients:
-            assert gradients == {key for key in ours[t] if key.startswith("grad/")}, f"step {t}, which gradients"
+            assert gradients == {key for key in ours[t] if key.startswith("grad/")}, (
+                f"step {t}, which gradients"
+            )
         for key in official.keys() - INPUTS:
-            name = f"grad/{our_name(key.removeprefix('grad/inner.'), hrm)}" if key.startswith("grad/") else key
-            agree(f"step {t}, {key}", ours[t][name], official[key], [other[t][name] for other in others])
+            name = (
+                f"grad/{our_name(key.removeprefix('grad/inner.'), hrm)}"
+                if key.startswith("grad/")
+                else key
+            )
+            agree(
+                f"step {t}, {key}",
+                ours[t][name],
+                official[key],
+                [other[t][name] for other in others],
+            )
 
 
 @pytest.mark.parametrize("path", with_keys("adam_atan2/"), ids=lambda path: path.stem)
 def test_adam_atan2(path):
     data = read(path, "adam_atan2/")
     p = torch.nn.Parameter(torch.from_numpy(data["param0"]))
-    optimizer = AdamAtan2([p], lr=float(data["lr"]), betas=tuple(data["betas"].tolist()),
-                          weight_decay=float(data["weight_decay"]))
+    optimizer = AdamAtan2(
+        [p],
+        lr=float(data["lr"]),
+        betas=tuple(data["betas"].tolist()),
+        weight_decay=float(data["weight_decay"]),
+    )
     steps = sum(key.startswith("grad") for key in data)
     assert steps
     for t in range(1, steps + 1):

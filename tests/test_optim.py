@@ -29,7 +29,9 @@ def test_sign_sgd_leaves_other_rows_alone_and_adds_up_repeated_ones():
     table = torch.nn.Parameter(torch.ones(3, 2))
     ids = torch.tensor([1, 1])
     rows = torch.nn.functional.embedding(ids, table, sparse=True)
-    (rows * torch.tensor([[3.0, -1.0], [-1.0, -1.0]])).sum().backward()  # summed gradient of row 1: (2, -2)
+    (
+        rows * torch.tensor([[3.0, -1.0], [-1.0, -1.0]])
+    ).sum().backward()  # summed gradient of row 1: (2, -2)
     SignSGD([table], lr=0.1, weight_decay=0.5).step()
     assert torch.allclose(table, torch.tensor([[1.0, 1.0], [0.95 - 0.1, 0.95 + 0.1], [1.0, 1.0]]))
 

@@ -13,7 +13,9 @@ MODULES = {
     "trm.py": "from .layers import Block",
     "maze.py": "",
     "train.py": "from tinyrec import trm",
-    "__main__.py": "from tinyrec import train",
+    "runs.py": 'from tinyrec import train\nPRESETS = "presets"',
+    "checkpoints.py": 'PRETRAINED = "pretrained"',
+    "__main__.py": "from tinyrec import runs",
     "show/__init__.py": "from . import player",
     "show/player.py": "def play():\n    from ..maze import walls",
     "show/player.js": "",
@@ -28,7 +30,8 @@ SHOW = {
     "show/player.py",
     "show/player.js",
 }
-TRAIN = TRM | {"train.py", "presets/sudoku.json", "pretrained/sudoku/model.safetensors"}
+RUNS = TRM | {"train.py", "runs.py", "presets/sudoku.json"}
+MODELS = {"__init__.py", "checkpoints.py", "pretrained/sudoku/model.safetensors"}
 
 
 @pytest.fixture
@@ -51,9 +54,7 @@ def chapter(book, *sources, prose="Prose.", stem="01_one", tags=()):
     ]
     cells[0].metadata["tags"] = ["parameters"]
     for number, text in enumerate(sources):
-        cells.append(
-            new_code_cell(text, id=f"cell-{number}", metadata={"tags": list(tags)})
-        )
+        cells.append(new_code_cell(text, id=f"cell-{number}", metadata={"tags": list(tags)}))
     kernel = {"name": "python3", "display_name": "Python 3"}
     path = book / "notebooks" / f"{stem}.ipynb"
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
@@ -76,8 +77,10 @@ def read(path):
         ("from tinyrec import trm", TRM),
         ("from tinyrec.trm import TRM", TRM),
         ("%matplotlib inline\n!ls\nfrom tinyrec.show import play", SHOW),
-        ("import tinyrec.train", TRAIN),
-        ("!python -m tinyrec train sudoku", TRAIN | {"__main__.py"}),
+        ("import tinyrec.train", TRM | {"train.py"}),
+        ("import tinyrec.runs", RUNS),
+        ("from tinyrec.checkpoints import load", MODELS),
+        ("!python -m tinyrec train sudoku", RUNS | {"__main__.py"}),
     ],
 )
 def test_a_notebook_depends_on_what_it_imports(book, text, files):
@@ -113,9 +116,7 @@ def test_a_copy_is_the_source_with_outputs(book, capsys, monkeypatch):
     notebook = chapter(book, "print(profile)", "6 * 7")
     copy = refresh(notebook)
     executed = read(copy)
-    assert [cell.source for cell in executed.cells] == [
-        c.source for c in read(notebook).cells
-    ]
+    assert [cell.source for cell in executed.cells] == [c.source for c in read(notebook).cells]
     assert [c.execution_count for c in execute.code_cells(executed)] == [1, 2, 3]
     assert executed.cells[2].outputs[0].text == "smoke\n"
     assert executed.cells[3].outputs[0].data["text/plain"] == "42"
@@ -141,9 +142,7 @@ def test_a_failure_is_named_and_the_last_good_copy_stays(book, capsys):
     assert execute.main(["--profile", "smoke"]) == 1
     said = capsys.readouterr()
     assert "01_one: notebook changed" in said.out
-    assert (
-        "01_one failed in cell 4 (`x / 0  # too small`): ZeroDivisionError" in said.err
-    )
+    assert "01_one failed in cell 4 (`x / 0  # too small`): ZeroDivisionError" in said.err
     assert "1 of 2 notebooks failed" in said.err
     assert copy.read_bytes() == before
     assert freshness.why_stale(other, copy.with_name(other.name), "smoke") is None
@@ -196,9 +195,7 @@ def test_goldens_keep_tagged_outputs_only(book, capsys):
 def test_bare_widgets_stay_out():
     widget = {execute.WIDGET: {"model_id": "1"}, "text/plain": "0%|    | 0/10"}
     bar = nbformat.v4.new_output("display_data", data=widget)
-    player = nbformat.v4.new_output(
-        "display_data", data=widget | {"text/html": "<div>"}
-    )
+    player = nbformat.v4.new_output("display_data", data=widget | {"text/html": "<div>"})
     source = new_notebook(cells=[new_code_cell("show()")])
     executed = new_notebook(cells=[new_code_cell("show()", outputs=[bar, player])])
     assert execute.with_outputs(source, executed).cells[0].outputs == [player]

@@ -15,12 +15,9 @@ from tinyrec.puzzles.sudoku_solve import BLOCK, all_solutions, rate, solve
 
 SIZES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}  # rows and columns of a box
 KNOWN = {  # 9x9 puzzles and their solutions: a textbook one, one of the hardest, one of 17 clues
-    "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79":
-    "534678912672195348198342567859761423426853791713924856961537284287419635345286179",
-    "8..........36......7..9.2...5...7.......457.....1...3...1....68..85...1..9....4..":
-    "812753649943682175675491283154237896369845721287169534521974368438526917796318452",
-    ".......1.4.........2...........5.4.7..8...3....1.9....3..4..2...5.1........8.6...":
-    "693784512487512936125963874932651487568247391741398625319475268856129743274836159",
+    "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79": "534678912672195348198342567859761423426853791713924856961537284287419635345286179",
+    "8..........36......7..9.2...5...7.......457.....1...3...1....68..85...1..9....4..": "812753649943682175675491283154237896369845721287169534521974368438526917796318452",
+    ".......1.4.........2...........5.4.7..8...3....1.9....3..4..2...5.1........8.6...": "693784512487512936125963874932651487568247391741398625319475268856129743274836159",
 }
 PUZZLES = np.array([sudoku.parse(text) for text in KNOWN])
 ANSWERS = np.array([sudoku.parse(text) for text in KNOWN.values()])
@@ -43,7 +40,9 @@ def plain_rating(puzzle):
     """Solutions and wrong guesses, one state at a time, with sets."""
     size = int(len(puzzle) ** 0.5)
     lines = list(units(size))
-    peers = [{p for line in lines if cell in line for p in line} - {cell} for cell in range(size**2)]
+    peers = [
+        {p for line in lines if cell in line for p in line} - {cell} for cell in range(size**2)
+    ]
 
     def search(state, depth):
         before = None
@@ -79,7 +78,9 @@ def moves(size):
     def orders(block):
         blocks = range(size // block)
         for order in itertools.permutations(blocks):
-            for inner in itertools.product(itertools.permutations(range(block)), repeat=len(blocks)):
+            for inner in itertools.product(
+                itertools.permutations(range(block)), repeat=len(blocks)
+            ):
                 yield [block * b + i for b, line in zip(order, inner) for i in line]
 
     rows, columns = SIZES[size]
@@ -419,7 +420,9 @@ def test_solution_class_says_what_is_wrong():
         solution_class(np.array([[1, 2, 3, 4, 3, 4, 1, 2, 2, 1, 4, 3, 4, 3, 2, 1], [1] * 16]))
 
 
-@pytest.mark.parametrize("size, train, test, new_classes", [(4, 200, 10, 1), (4, 200, 12, 0), (6, 80, 30, 12)])
+@pytest.mark.parametrize(
+    "size, train, test, new_classes", [(4, 200, 10, 1), (4, 200, 12, 0), (6, 80, 30, 12)]
+)
 def test_split_is_disjoint_up_to_symmetry(size, train, test, new_classes):
     parts = split(size, train, test, seed=1, new_classes=new_classes)
     names = ["test", "train"] + ["test_new_classes"] * bool(new_classes)
@@ -484,9 +487,18 @@ SWAPPED = ANSWER[:2] + ANSWER[3] + ANSWER[2] + ANSWER[4:]  # two digits change p
         (f"a,{QUESTION[1:]},{ANSWER},1", "question: expected 16, 36 or 81 cells, found 80"),
         (f"a,{'.' * 16},{ANSWER},1", "question: expected 81 cells as in the rows before, found 16"),
         (f"a,{QUESTION},{ANSWER}1,1", "answer: expected 16, 36 or 81 cells, found 82"),
-        (f"a,x{QUESTION[1:]},{ANSWER},1", "question: row 1, column 1: 'x' is neither a digit nor . or 0"),
-        (f"a,é{QUESTION[1:]},{ANSWER},1", "question: row 1, column 1: 'é' is neither a digit nor . or 0"),
-        (f"a,{QUESTION},/{ANSWER[1:]},1", "answer: row 1, column 1: '/' is neither a digit nor . or 0"),
+        (
+            f"a,x{QUESTION[1:]},{ANSWER},1",
+            "question: row 1, column 1: 'x' is neither a digit nor . or 0",
+        ),
+        (
+            f"a,é{QUESTION[1:]},{ANSWER},1",
+            "question: row 1, column 1: 'é' is neither a digit nor . or 0",
+        ),
+        (
+            f"a,{QUESTION},/{ANSWER[1:]},1",
+            "answer: row 1, column 1: '/' is neither a digit nor . or 0",
+        ),
         (f"a,{QUESTION},{SWAPPED},1", "answer: row 2, column 1: digit 6 is repeated in its box"),
         (f"a,{QUESTION},{QUESTION},1", "answer: row 1, column 3 is blank"),
         (f"a,1{QUESTION[1:]},{ANSWER},1", "answer: row 1, column 1 is 5, but 1 in the question"),
@@ -496,7 +508,9 @@ SWAPPED = ANSWER[:2] + ANSWER[3] + ANSWER[2] + ANSWER[4:]  # two digits change p
 def test_read_names_the_broken_line(tmp_path, line, fault):
     path = tmp_path / "broken.csv"
     good = f"a,{QUESTION},{ANSWER},1"
-    path.write_text("\n".join(["source,question,answer,rating", good, good, line, good, ""]), "utf-8")
+    path.write_text(
+        "\n".join(["source,question,answer,rating", good, good, line, good, ""]), "utf-8"
+    )
     with pytest.raises(ValueError) as error:
         sudoku.read_csv(path)
     assert str(error.value) == f"{path}, line 4: {fault}"
@@ -506,10 +520,19 @@ def test_read_names_the_broken_line(tmp_path, line, fault):
     "text, fault",
     [
         ("", ", line 1: expected source,question,answer,rating, found "),
-        ("question,answer\n", ", line 1: expected source,question,answer,rating, found question,answer"),
+        (
+            "question,answer\n",
+            ", line 1: expected source,question,answer,rating, found question,answer",
+        ),
         ("source,question,answer,rating\n", ": no puzzle below the header"),
-        ("source,question,answer,rating\nx\n", ", line 2: expected 4 columns, source,question,answer,rating, found 1"),
-        ("source,question,answer,rating\na,12,12,1\n", ", line 2: question: expected 16, 36 or 81 cells, found 2"),
+        (
+            "source,question,answer,rating\nx\n",
+            ", line 2: expected 4 columns, source,question,answer,rating, found 1",
+        ),
+        (
+            "source,question,answer,rating\na,12,12,1\n",
+            ", line 2: question: expected 16, 36 or 81 cells, found 2",
+        ),
     ],
 )
 def test_read_names_a_broken_beginning(tmp_path, text, fault):

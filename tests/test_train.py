@@ -13,8 +13,16 @@ from tinyrec.train import TrainConfig, compile_networks, make_optimizers, rate, 
 from tinyrec.trm import TRM, TRMConfig
 
 TINY = dict(vocab=6, length=16, width=32, heads=2, prefix=1, multiple=32)
-QUICK = TrainConfig(steps=30, batch=16, optimizer="adamw", learning_rate=3e-3, weight_decay=0.0, warmup=5, ema=0.9,
-                    evaluate_every=10)
+QUICK = TrainConfig(
+    steps=30,
+    batch=16,
+    optimizer="adamw",
+    learning_rate=3e-3,
+    weight_decay=0.0,
+    warmup=5,
+    ema=0.9,
+    evaluate_every=10,
+)
 
 
 def copying(n=64):
@@ -28,12 +36,27 @@ def small(kind="trm", **switches):
     if kind == "naive":
         return NaiveMLP(NaiveConfig(vocab=6, length=16, width=64, **switches))
     if kind == "hrm":
-        return HRM(HRMConfig(**{**TINY, "high_layers": 1, "low_layers": 1, "segments": 2, **switches}))
-    return TRM(TRMConfig(**{**TINY, "layers": 1, "latent_steps": 2, "recursions": 2, "segments": 2, **switches}))
+        return HRM(
+            HRMConfig(**{**TINY, "high_layers": 1, "low_layers": 1, "segments": 2, **switches})
+        )
+    return TRM(
+        TRMConfig(
+            **{**TINY, "layers": 1, "latent_steps": 2, "recursions": 2, "segments": 2, **switches}
+        )
+    )
 
 
-@pytest.mark.parametrize("kind, switches", [("trm", {}), ("trm", dict(puzzles=1)), ("trm", dict(q_learning=True)),
-                                            ("hrm", {}), ("naive", dict(loops=2)), ("naive", dict(segments=3))])
+@pytest.mark.parametrize(
+    "kind, switches",
+    [
+        ("trm", {}),
+        ("trm", dict(puzzles=1)),
+        ("trm", dict(q_learning=True)),
+        ("hrm", {}),
+        ("naive", dict(loops=2)),
+        ("naive", dict(segments=3)),
+    ],
+)
 def test_every_model_learns_in_the_one_loop(kind, switches):
     _, history = train(small(kind, **switches), copying(), QUICK, quiet=True)
     assert history[-1]["loss"] < 0.8 * history[0]["loss"]
@@ -62,14 +85,18 @@ def test_the_history_says_what_was_measured():
 
 
 def test_training_stops_at_the_target():
-    _, history = train(small(), copying(), replace(QUICK, target=0.0), {"test": copying(8)}, quiet=True)
+    _, history = train(
+        small(), copying(), replace(QUICK, target=0.0), {"test": copying(8)}, quiet=True
+    )
     assert [entry["step"] for entry in history] == [10]
 
 
 def test_the_averaged_model_is_returned():
     model = small()
     average, _ = train(model, copying(), QUICK, quiet=True)
-    assert average is not model and not torch.equal(average.heads.cells.weight, model.heads.cells.weight)
+    assert average is not model and not torch.equal(
+        average.heads.cells.weight, model.heads.cells.weight
+    )
     assert train(model, copying(), replace(QUICK, ema=0.0, steps=1), quiet=True)[0] is model
 
 

@@ -18,8 +18,12 @@ from tinyrec.train import pick_device
 def data(arguments) -> None:
     """Write new Sudoku puzzles with one solution each."""
     out = writable_file(arguments.out)
-    puzzles, solutions = sudoku_generate.generate(arguments.size, arguments.count, arguments.seed, arguments.clues)
-    sudoku.write_csv(out, puzzles, solutions, sudoku_solve.rate(puzzles), source=f"tinyrec_seed_{arguments.seed}")
+    puzzles, solutions = sudoku_generate.generate(
+        arguments.size, arguments.count, arguments.seed, arguments.clues
+    )
+    sudoku.write_csv(
+        out, puzzles, solutions, sudoku_solve.rate(puzzles), source=f"tinyrec_seed_{arguments.seed}"
+    )
     print(f"{len(puzzles)} puzzles -> {out}")
 
 
@@ -37,10 +41,21 @@ def evaluate_file(arguments) -> None:
     fits(model, puzzles.shape[1])
     device = pick_device()
     began = time.perf_counter()
-    found = evaluate(model.to(device), sudoku.encode(puzzles), sudoku.encode(solutions), arguments.segments)
-    print(json.dumps({"exact": found.exact[-1], "cell": found.cell[-1], "n": len(puzzles),
-                      "mean_segments": found.mean_segments, "seconds": time.perf_counter() - began,
-                      "interval_95": found.interval}))
+    found = evaluate(
+        model.to(device), sudoku.encode(puzzles), sudoku.encode(solutions), arguments.segments
+    )
+    print(
+        json.dumps(
+            {
+                "exact": found.exact[-1],
+                "cell": found.cell[-1],
+                "n": len(puzzles),
+                "mean_segments": found.mean_segments,
+                "seconds": time.perf_counter() - began,
+                "interval_95": found.interval,
+            }
+        )
+    )
 
 
 def solve(arguments) -> None:
@@ -56,7 +71,9 @@ def solve(arguments) -> None:
     segments = arguments.segments or model.config.segments
     print(sudoku.format_grid(puzzle), end="\n\n")
     with torch.no_grad():
-        for s, (logits, q, _) in enumerate(think(model, sudoku.encode(puzzle)[None], segments), start=1):
+        for s, (logits, q, _) in enumerate(
+            think(model, sudoku.encode(puzzle)[None], segments), start=1
+        ):
             answer = sudoku.decode(logits.argmax(-1))[0]
             says = "" if q is None else f", says solved: {q[0, 0].sigmoid():.0%}"
             print(f"segment {s} of {segments}{says}\n{sudoku.format_grid(answer)}\n")
@@ -86,7 +103,9 @@ def positive(text: str) -> int:
 
 
 def main(words: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tinyrec", description="Recursive reasoning with tiny networks.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tinyrec", description="Recursive reasoning with tiny networks."
+    )
     commands = parser.add_subparsers(required=True, metavar="data | train | evaluate | solve")
 
     command = commands.add_parser("data", help="make puzzles", description=data.__doc__)
@@ -99,19 +118,25 @@ def main(words: list[str] | None = None) -> int:
     command.set_defaults(call=data)
 
     command = commands.add_parser("train", help="train a model", description=train.__doc__)
-    command.add_argument("run", metavar="PRESET|CONFIG.json", help=f"one of {', '.join(presets())}, or a file")
+    command.add_argument(
+        "run", metavar="PRESET|CONFIG.json", help=f"one of {', '.join(presets())}, or a file"
+    )
     command.add_argument("--out", required=True, metavar="DIR")
     command.add_argument("--seed", type=int, help="of the weights and the order of puzzles")
     command.set_defaults(call=train)
 
-    command = commands.add_parser("evaluate", help="measure a model", description=evaluate_file.__doc__)
+    command = commands.add_parser(
+        "evaluate", help="measure a model", description=evaluate_file.__doc__
+    )
     command.add_argument("--model", required=True, metavar="NAME|DIR")
     command.add_argument("--data", required=True, metavar="FILE.csv[.gz]")
     command.add_argument("--segments", type=positive, default=16)
     command.set_defaults(call=evaluate_file)
 
     command = commands.add_parser("solve", help="solve one puzzle", description=solve.__doc__)
-    command.add_argument("puzzle", metavar="PUZZLE", help="digits, with . or 0 for blanks; line breaks are allowed")
+    command.add_argument(
+        "puzzle", metavar="PUZZLE", help="digits, with . or 0 for blanks; line breaks are allowed"
+    )
     command.add_argument("--model", metavar="NAME|DIR")
     command.add_argument("--segments", type=positive)
     command.set_defaults(call=solve)

@@ -32,32 +32,50 @@ class Outputs:
     target_continue: Tensor | None  # (B,) Q-learning's target for q_continue
 
 
-def empty_carry(model: nn.Module, tokens: Tensor, labels: Tensor, puzzle_ids: Tensor | None = None,
-                dtype: torch.dtype = torch.float32) -> Carry:
+def empty_carry(
+    model: nn.Module,
+    tokens: Tensor,
+    labels: Tensor,
+    puzzle_ids: Tensor | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Carry:
     """A carry whose slots have all halted, so that the first step fills every one. Shapes are taken from a batch."""
     slots = len(tokens)
-    return Carry(model.initial_state(slots, dtype), tokens, labels, puzzle_ids,
-                 steps=torch.zeros(slots, dtype=torch.long, device=tokens.device),
-                 halted=torch.ones(slots, dtype=torch.bool, device=tokens.device))
+    return Carry(
+        model.initial_state(slots, dtype),
+        tokens,
+        labels,
+        puzzle_ids,
+        steps=torch.zeros(slots, dtype=torch.long, device=tokens.device),
+        halted=torch.ones(slots, dtype=torch.bool, device=tokens.device),
+    )
 
 
-def refill(model: nn.Module, carry: Carry, tokens: Tensor, labels: Tensor, puzzle_ids: Tensor | None = None) -> Carry:
+def refill(
+    model: nn.Module, carry: Carry, tokens: Tensor, labels: Tensor, puzzle_ids: Tensor | None = None
+) -> Carry:
     """Give every halted slot the puzzle at its own row of the batch offered, the initial state and a count of zero."""
 
     def take(new: Tensor, old: Tensor) -> Tensor:
         return torch.where(carry.halted.view(-1, *[1] * (new.dim() - 1)), new, old)
 
     fresh = model.initial_state(len(tokens), carry.state[0].dtype)
-    return Carry(state=tuple(take(new, old) for new, old in zip(fresh, carry.state)),
-                 tokens=take(tokens, carry.tokens),
-                 labels=take(labels, carry.labels),
-                 puzzle_ids=None if puzzle_ids is None else take(puzzle_ids, carry.puzzle_ids),
-                 steps=carry.steps.masked_fill(carry.halted, 0),
-                 halted=torch.zeros_like(carry.halted))
+    return Carry(
+        state=tuple(take(new, old) for new, old in zip(fresh, carry.state)),
+        tokens=take(tokens, carry.tokens),
+        labels=take(labels, carry.labels),
+        puzzle_ids=None if puzzle_ids is None else take(puzzle_ids, carry.puzzle_ids),
+        steps=carry.steps.masked_fill(carry.halted, 0),
+        halted=torch.zeros_like(carry.halted),
+    )
 
 
-def segment(model: nn.Module, carry: Carry, exploration: float = 0.1,
-            generator: torch.Generator | None = None) -> tuple[Carry, Outputs]:
+def segment(
+    model: nn.Module,
+    carry: Carry,
+    exploration: float = 0.1,
+    generator: torch.Generator | None = None,
+) -> tuple[Carry, Outputs]:
     """One training segment for every slot of a refilled carry; decides who halts.
 
     A slot halts at `segments`, or where q says so: q_halt > 0, or q_halt > q_continue under Q-learning. With
@@ -78,4 +96,6 @@ def segment(model: nn.Module, carry: Carry, exploration: float = 0.1,
             if c.q_learning:  # one more forward pass on the new carry
                 _, _, after = model(carry.tokens, state, carry.puzzle_ids)
                 target = torch.where(last, after[:, 0], after.amax(-1)).sigmoid()
-    return Carry(state, carry.tokens, carry.labels, carry.puzzle_ids, steps, halted), Outputs(logits, q, target)
+    return Carry(state, carry.tokens, carry.labels, carry.puzzle_ids, steps, halted), Outputs(
+        logits, q, target
+    )

@@ -29,8 +29,10 @@ def build(kind: str, settings: dict) -> nn.Module:
     model, config = MODELS[kind]
     unknown = set(settings) - set(config.__dataclass_fields__)
     if unknown:
-        raise ValueError(f"unknown setting {sorted(unknown)[0]!r} for {kind}; "
-                         f"it has {', '.join(config.__dataclass_fields__)}")
+        raise ValueError(
+            f"unknown setting {sorted(unknown)[0]!r} for {kind}; "
+            f"it has {', '.join(config.__dataclass_fields__)}"
+        )
     return model(config(**settings))
 
 
@@ -40,7 +42,9 @@ def kind_of(model: nn.Module) -> str:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a whole file or nothing: a temporary file beside it, then a rename."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
         try:
             file.write(data)
             file.close()
@@ -55,7 +59,10 @@ def save(model: nn.Module, folder: Path, **about) -> None:
     """Write `model.safetensors` and `config.json` (kind, settings and whatever `about` says) into a folder."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / "model.safetensors", to_bytes({k: v.contiguous() for k, v in model.state_dict().items()}))
+    write_atomically(
+        folder / "model.safetensors",
+        to_bytes({k: v.contiguous() for k, v in model.state_dict().items()}),
+    )
     config = {"model": kind_of(model), "settings": asdict(model.config), **about}
     write_atomically(folder / "config.json", (json.dumps(config, indent=1) + "\n").encode())
 
@@ -87,7 +94,9 @@ def load_model(name_or_folder: str) -> nn.Module:
     if name_or_folder in pretrained():
         return load(PRETRAINED / name_or_folder)
     if not Path(name_or_folder).is_dir():
-        raise ValueError(f"unknown model {name_or_folder!r}; expected one of {', '.join(pretrained())} or a folder")
+        raise ValueError(
+            f"unknown model {name_or_folder!r}; expected one of {', '.join(pretrained())} or a folder"
+        )
     return load(Path(name_or_folder))
 
 
@@ -100,8 +109,10 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> N
         if name not in own:
             raise ValueError(f"{source}: tensor {name!r} does not belong to this model")
         if own[name].shape != weights[name].shape:
-            raise ValueError(f"{source}: tensor {name!r} has shape {tuple(weights[name].shape)}; "
-                             f"expected {tuple(own[name].shape)}")
+            raise ValueError(
+                f"{source}: tensor {name!r} has shape {tuple(weights[name].shape)}; "
+                f"expected {tuple(own[name].shape)}"
+            )
     model.load_state_dict(weights)
 
 
@@ -130,7 +141,11 @@ def our_name(official: str, hrm: bool) -> str:
     if official in OFFICIAL_PARTS:
         return OFFICIAL_PARTS[official]
     level, layers, index, part = (official.split(".", 3) + [""] * 4)[:4]
-    networks = {"L_level": "low", "H_level": "high"} if hrm else {"L_level": "network", "H_level": "answer_network"}
+    networks = (
+        {"L_level": "low", "H_level": "high"}
+        if hrm
+        else {"L_level": "network", "H_level": "answer_network"}
+    )
     module, _, weight = part.rpartition(".")
     if level not in networks or layers != "layers" or module not in OFFICIAL_LAYERS:
         raise ValueError(f"official tensor {official!r} is not known")
@@ -143,23 +158,53 @@ def from_official(state_dict: dict[str, Tensor], config: dict) -> nn.Module:
     Tensor names may carry the prefixes `_orig_mod.`, `model.` and `inner.`. It is an HRM where the tensors have an
     `H_level` and the configuration does not name TRM's switches.
     """
-    tensors = {re.sub(r"^(_orig_mod\.|model\.|inner\.)*", "", name): value for name, value in state_dict.items()}
+    tensors = {
+        re.sub(r"^(_orig_mod\.|model\.|inner\.)*", "", name): value
+        for name, value in state_dict.items()
+    }
     hrm = any(name.startswith("H_level.") for name in tensors)
-    prefix = config.get("puzzle_emb_len") or math.ceil(config["puzzle_emb_ndim"] / config["hidden_size"])
+    prefix = config.get("puzzle_emb_len") or math.ceil(
+        config["puzzle_emb_ndim"] / config["hidden_size"]
+    )
     has_puzzles = config["puzzle_emb_ndim"] > 0
     settings = dict(
-        vocab=config["vocab_size"], length=config["seq_len"], width=config["hidden_size"], heads=config["num_heads"],
-        expansion=config["expansion"], segments=config["halt_max_steps"], positions=config["pos_encodings"],
-        mixing="mlp" if config.get("mlp_t") else "attention", prefix=prefix if has_puzzles else 0,
-        puzzles=config["num_puzzle_identifiers"] if has_puzzles else 0, puzzle_width=config["puzzle_emb_ndim"] or None)
+        vocab=config["vocab_size"],
+        length=config["seq_len"],
+        width=config["hidden_size"],
+        heads=config["num_heads"],
+        expansion=config["expansion"],
+        segments=config["halt_max_steps"],
+        positions=config["pos_encodings"],
+        mixing="mlp" if config.get("mlp_t") else "attention",
+        prefix=prefix if has_puzzles else 0,
+        puzzles=config["num_puzzle_identifiers"] if has_puzzles else 0,
+        puzzle_width=config["puzzle_emb_ndim"] or None,
+    )
     if hrm:
-        model = HRM(HRMConfig(high_layers=config["H_layers"], low_layers=config["L_layers"],
-                              high_cycles=config["H_cycles"], low_cycles=config["L_cycles"], **settings))
+        model = HRM(
+            HRMConfig(
+                high_layers=config["H_layers"],
+                low_layers=config["L_layers"],
+                high_cycles=config["H_cycles"],
+                low_cycles=config["L_cycles"],
+                **settings,
+            )
+        )
     else:
-        model = TRM(TRMConfig(layers=config["L_layers"], recursions=config["H_cycles"],
-                              latent_steps=config["L_cycles"],
-                              q_learning=not config.get("no_ACT_continue", True), **settings))
-    weights = {our_name(name, hrm): value for name, value in tensors.items() if not name.endswith("_init")}
+        model = TRM(
+            TRMConfig(
+                layers=config["L_layers"],
+                recursions=config["H_cycles"],
+                latent_steps=config["L_cycles"],
+                q_learning=not config.get("no_ACT_continue", True),
+                **settings,
+            )
+        )
+    weights = {
+        our_name(name, hrm): value for name, value in tensors.items() if not name.endswith("_init")
+    }
     weights["start"] = torch.stack([tensors["H_init"], tensors["L_init"]])
-    load_weights(model, {name: value.float() for name, value in weights.items()}, "official state dict")
+    load_weights(
+        model, {name: value.float() for name, value in weights.items()}, "official state dict"
+    )
     return model

@@ -43,8 +43,13 @@ class Evaluation:
 
 
 @torch.no_grad()
-def think(model: nn.Module, tokens: Tensor, segments: int, puzzle_ids: Tensor | None = None,
-          dtype: torch.dtype = torch.float32):
+def think(
+    model: nn.Module,
+    tokens: Tensor,
+    segments: int,
+    puzzle_ids: Tensor | None = None,
+    dtype: torch.dtype = torch.float32,
+):
     """Run `segments` segments on tokens (B, L) and yield (logits, q, state) after each of them."""
     state = model.initial_state(len(tokens), dtype)
     for _ in range(segments):
@@ -52,8 +57,14 @@ def think(model: nn.Module, tokens: Tensor, segments: int, puzzle_ids: Tensor | 
         yield logits, q, state
 
 
-def evaluate(model: nn.Module, x: Tensor, y: Tensor, segments: int | None = None, batch: int = 512,
-             dtype: torch.dtype = torch.float32) -> Evaluation:
+def evaluate(
+    model: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    segments: int | None = None,
+    batch: int = 128,
+    dtype: torch.dtype = torch.float32,
+) -> Evaluation:
     """Answer every puzzle of x (N, L) with all segments, as both official codes do, and compare with y (N, L).
 
     `segments` defaults to the model's own. x and y may live elsewhere than the model.
@@ -78,5 +89,10 @@ def evaluate(model: nn.Module, x: Tensor, y: Tensor, segments: int | None = None
         q_halt.append(torch.stack(says, dim=1) if q is not None else None)
     model.train(was_training)
     solved = torch.cat(solved)
-    return Evaluation(exact=solved.double().mean(0).tolist(), cell=(cells / len(x)).tolist(),
-                      answers=torch.cat(answers), q=torch.cat(q_halt) if q is not None else None, solved=solved)
+    return Evaluation(
+        exact=solved.double().mean(0).tolist(),
+        cell=(cells / len(x)).tolist(),
+        answers=torch.cat(answers),
+        q=torch.cat(q_halt) if q is not None else None,
+        solved=solved,
+    )

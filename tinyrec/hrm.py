@@ -34,13 +34,20 @@ class HRMConfig:
     multiple: int = 256  # inner sizes of SwiGLU are rounded up to a multiple of this
 
     def __post_init__(self):
-        choices = {"mixing": ("mlp", "attention"), "positions": ("rope", "learned", "none"),
-                   "gradient": ("full", "one_step")}
+        choices = {
+            "mixing": ("mlp", "attention"),
+            "positions": ("rope", "learned", "none"),
+            "gradient": ("full", "one_step"),
+        }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
-                raise ValueError(f"HRMConfig.{name} is {getattr(self, name)!r}; expected one of {allowed}")
+                raise ValueError(
+                    f"HRMConfig.{name} is {getattr(self, name)!r}; expected one of {allowed}"
+                )
         if self.positions == "rope" and self.mixing == "mlp":
-            raise ValueError("HRMConfig.positions is 'rope'; rotary positions need mixing='attention'")
+            raise ValueError(
+                "HRMConfig.positions is 'rope'; rotary positions need mixing='attention'"
+            )
 
 
 class HRM(nn.Module):
@@ -52,10 +59,24 @@ class HRM(nn.Module):
     def __init__(self, config: HRMConfig):
         super().__init__()
         c = self.config = config
-        block = dict(mixing=c.mixing, width=c.width, heads=c.heads, positions=c.prefix + c.length,
-                     rope=c.positions == "rope", expansion=c.expansion, multiple=c.multiple)
-        self.embed = Embedding(c.vocab, c.length, c.width, c.prefix, c.puzzles, c.puzzle_width or c.width,
-                               learned_positions=c.positions == "learned")
+        block = dict(
+            mixing=c.mixing,
+            width=c.width,
+            heads=c.heads,
+            positions=c.prefix + c.length,
+            rope=c.positions == "rope",
+            expansion=c.expansion,
+            multiple=c.multiple,
+        )
+        self.embed = Embedding(
+            c.vocab,
+            c.length,
+            c.width,
+            c.prefix,
+            c.puzzles,
+            c.puzzle_width or c.width,
+            learned_positions=c.positions == "learned",
+        )
         self.high = Network(c.high_layers, **block)
         self.low = Network(c.low_layers, **block)
         self.heads = Heads(c.vocab, c.width, c.prefix)
@@ -67,7 +88,9 @@ class HRM(nn.Module):
         shape = (batch, self.config.prefix + self.config.length, self.config.width)
         return tuple(start.to(dtype).expand(shape) for start in self.start)
 
-    def forward(self, tokens: Tensor, state: State, puzzle_ids: Tensor | None = None) -> tuple[State, Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, state: State, puzzle_ids: Tensor | None = None
+    ) -> tuple[State, Tensor, Tensor]:
         """One segment: N high cycles of T low steps; only the last L and the last H call are differentiated.
 
         tokens (B, L), puzzle_ids (B,) or None -> detached state, logits (B, L, vocab), q (B, 2).

@@ -94,7 +94,16 @@ class Block(nn.Module):
     the positions too (TRM, section 4.5).
     """
 
-    def __init__(self, mixing: str, width: int, heads: int, positions: int, rope: bool, expansion: float, multiple: int):
+    def __init__(
+        self,
+        mixing: str,
+        width: int,
+        heads: int,
+        positions: int,
+        rope: bool,
+        expansion: float,
+        multiple: int,
+    ):
         super().__init__()
         self.mixing = mixing
         if mixing == "mlp":
@@ -126,14 +135,24 @@ class Embedding(nn.Module):
     SignSGD through a sparse gradient), filled up with zeros: one vector of width d and then registers, as a rule.
     """
 
-    def __init__(self, vocab: int, length: int, width: int, prefix: int, puzzles: int, puzzle_width: int,
-                 learned_positions: bool):
+    def __init__(
+        self,
+        vocab: int,
+        length: int,
+        width: int,
+        prefix: int,
+        puzzles: int,
+        puzzle_width: int,
+        learned_positions: bool,
+    ):
         super().__init__()
         self.scale = math.sqrt(width)
         self.prefix = prefix
         self.tokens = nn.Parameter(truncated_normal(vocab, width, std=1 / self.scale))
         if learned_positions:
-            self.positions = nn.Parameter(truncated_normal(prefix + length, width, std=1 / self.scale))
+            self.positions = nn.Parameter(
+                truncated_normal(prefix + length, width, std=1 / self.scale)
+            )
         if puzzles:
             assert 0 < puzzle_width <= prefix * width, "a puzzle embedding must fit into the prefix"
             self.puzzles = nn.Parameter(torch.zeros(puzzles, puzzle_width))

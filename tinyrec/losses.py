@@ -39,8 +39,9 @@ def correct_cells(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return right.sum(-1) / count.clamp(min=1), right.sum(-1) == count
 
 
-def segment_loss(carry: Carry, outputs: Outputs, kind: str = "stablemax",
-                 halt_weight: float = 0.5) -> tuple[Tensor, dict[str, Tensor]]:
+def segment_loss(
+    carry: Carry, outputs: Outputs, kind: str = "stablemax", halt_weight: float = 0.5
+) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of one segment, per slot of the batch, and sums to log.
 
     loss = mean over slots of (mean cell loss + halt_weight * BCE(q_halt, "every cell right")
@@ -53,17 +54,26 @@ def segment_loss(carry: Carry, outputs: Outputs, kind: str = "stablemax",
     scored = (labels != IGNORE).sum(-1)
     counted = halted & (scored > 0)
     cell_loss = (cell_losses(outputs.logits, labels, kind).sum(-1) / scored.clamp(min=1)).sum()
-    metrics = {"count": counted.sum(), "cell": cell[counted].sum(), "exact": (exact & counted).sum(),
-               "segments": carry.steps[counted].sum(), "cell_loss": cell_loss.detach()}
+    metrics = {
+        "count": counted.sum(),
+        "cell": cell[counted].sum(),
+        "exact": (exact & counted).sum(),
+        "segments": carry.steps[counted].sum(),
+        "cell_loss": cell_loss.detach(),
+    }
     loss = cell_loss
     if outputs.q is not None:
         q_halt = outputs.q[:, 0]
-        halt_loss = F.binary_cross_entropy_with_logits(q_halt, exact.to(q_halt.dtype), reduction="sum")
+        halt_loss = F.binary_cross_entropy_with_logits(
+            q_halt, exact.to(q_halt.dtype), reduction="sum"
+        )
         metrics["halt_loss"] = halt_loss.detach()
         metrics["halt_right"] = (((q_halt >= 0) == exact) & counted).sum()
         loss = loss + halt_weight * halt_loss
     if outputs.target_continue is not None:
-        continue_loss = F.binary_cross_entropy_with_logits(outputs.q[:, 1], outputs.target_continue, reduction="sum")
+        continue_loss = F.binary_cross_entropy_with_logits(
+            outputs.q[:, 1], outputs.target_continue, reduction="sum"
+        )
         metrics["continue_loss"] = continue_loss.detach()
         loss = loss + halt_weight * continue_loss
     return loss / len(labels), metrics

@@ -35,11 +35,17 @@ class NaiveMLP(nn.Module):
     def initial_state(self, batch: int, dtype: torch.dtype = torch.float32) -> tuple[Tensor]:
         """Every answer equally likely: (y,), y (batch, L, vocab)."""
         c = self.config
-        return (torch.full((batch, c.length, c.vocab), 1 / c.vocab, dtype=dtype, device=self.last.weight.device),)
+        return (
+            torch.full(
+                (batch, c.length, c.vocab), 1 / c.vocab, dtype=dtype, device=self.last.weight.device
+            ),
+        )
 
-    def forward(self, tokens: Tensor, state: tuple[Tensor], puzzle_ids: None = None) -> tuple[tuple[Tensor], Tensor, None]:
+    def forward(
+        self, tokens: Tensor, state: tuple[Tensor], puzzle_ids: None = None
+    ) -> tuple[tuple[Tensor], Tensor, None]:
         """`loops` times y <- f(x, y). tokens (B, L) -> detached state, logits (B, L, vocab), no q."""
-        y, = state
+        (y,) = state
         x = F.one_hot(tokens, self.config.vocab).to(y.dtype)
         for _ in range(self.config.loops):
             logits = self.answer(x, y)

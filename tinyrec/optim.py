@@ -10,7 +10,13 @@ class AdamAtan2(torch.optim.Optimizer):
     p <- p * (1 - lr * weight_decay) - lr / (1 - b1^t) * atan2(m, sqrt(v) / sqrt(1 - b2^t))
     """
 
-    def __init__(self, params, lr: float = 1e-4, betas: tuple[float, float] = (0.9, 0.95), weight_decay: float = 0.0):
+    def __init__(
+        self,
+        params,
+        lr: float = 1e-4,
+        betas: tuple[float, float] = (0.9, 0.95),
+        weight_decay: float = 0.0,
+    ):
         super().__init__(params, dict(lr=lr, betas=betas, weight_decay=weight_decay))
 
     @torch.no_grad()
@@ -25,7 +31,10 @@ class AdamAtan2(torch.optim.Optimizer):
                 s["m"].lerp_(p.grad, 1 - b1)
                 s["v"].lerp_(p.grad.square(), 1 - b2)
                 p.mul_(1 - lr * group["weight_decay"])
-                p.sub_(torch.atan2(s["m"], s["v"].sqrt() / (1 - b2 ** s["t"]) ** 0.5), alpha=lr / (1 - b1 ** s["t"]))
+                p.sub_(
+                    torch.atan2(s["m"], s["v"].sqrt() / (1 - b2 ** s["t"]) ** 0.5),
+                    alpha=lr / (1 - b1 ** s["t"]),
+                )
 
 
 class SignSGD(torch.optim.Optimizer):
@@ -44,11 +53,15 @@ class SignSGD(torch.optim.Optimizer):
             for p in (p for p in group["params"] if p.grad is not None):
                 grad = p.grad.coalesce()  # sums the rows that occur more than once
                 rows, total = grad.indices()[0], grad.values()
-                p[rows] = p[rows] * (1 - group["lr"] * group["weight_decay"]) - group["lr"] * total.sign()
+                p[rows] = (
+                    p[rows] * (1 - group["lr"] * group["weight_decay"]) - group["lr"] * total.sign()
+                )
 
 
 def moving_average(model: torch.nn.Module, decay: float) -> AveragedModel:
     """An exponential moving average that starts at the model's weights as they are now, without bias correction."""
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
-    average.update_parameters(model)  # PyTorch's first update copies; after it, each is decay * old + (1 - decay) * new
+    average.update_parameters(
+        model
+    )  # PyTorch's first update copies; after it, each is decay * old + (1 - decay) * new
     return average

@@ -58,12 +58,19 @@ def load_run(name_or_file: str, **training) -> Run:
     if not file.exists():
         file = Path(name_or_file)
         if file.suffix != ".json":
-            raise ValueError(f"unknown preset {name_or_file!r}; expected one of {', '.join(presets())} or a .json file")
+            raise ValueError(
+                f"unknown preset {name_or_file!r}; expected one of {', '.join(presets())} or a .json file"
+            )
     try:
         fields = json.loads(file.read_text())
-        return Run(name=fields["name"], data=Data(**fields["data"]), model=fields["model"],
-                   settings=fields["settings"], training=TrainConfig(**{**fields["training"], **training}),
-                   note=fields.get("note", ""))
+        return Run(
+            name=fields["name"],
+            data=Data(**fields["data"]),
+            model=fields["model"],
+            settings=fields["settings"],
+            training=TrainConfig(**{**fields["training"], **training}),
+            note=fields.get("note", ""),
+        )
     except OSError as error:
         raise ValueError(f"{file}: cannot be read ({error.strerror})") from error
     except json.JSONDecodeError as error:
@@ -76,28 +83,42 @@ def load_run(name_or_file: str, **training) -> Run:
 
 def make_data(data: Data) -> dict[str, PuzzleSet]:
     """The puzzle sets of a run: train (augmented anew each time), test and, if asked for, test_new_classes."""
-    sets = sudoku_generate.split(data.size, data.train, data.test, data.seed, data.clues, data.new_classes)
-    return {name: sudoku.puzzle_set(*grids, augmented=name == "train") for name, grids in sets.items()}
+    sets = sudoku_generate.split(
+        data.size, data.train, data.test, data.seed, data.clues, data.new_classes
+    )
+    return {
+        name: sudoku.puzzle_set(*grids, augmented=name == "train") for name, grids in sets.items()
+    }
 
 
 def make_model(run: Run) -> torch.nn.Module:
     """The run's model with fresh weights, decided by the training seed alone."""
     torch.manual_seed(run.training.seed)
-    return build(run.model, {"vocab": sudoku.vocabulary(run.data.size), "length": run.data.size**2, **run.settings})
+    return build(
+        run.model,
+        {"vocab": sudoku.vocabulary(run.data.size), "length": run.data.size**2, **run.settings},
+    )
 
 
 def machine(device: torch.device) -> dict[str, str | int]:
     """What a number was measured on: device, cores used, versions."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
-    return {"device": name, "threads": torch.get_num_threads(), "python": platform.python_version(),
-            "torch": torch.__version__}
+    return {
+        "device": name,
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
 
 
 def processor() -> str:
     """The processor's name and its widest matrix instructions, as far as the system tells."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+    name = next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")),
+        platform.processor(),
+    )
     return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
 
 
@@ -116,19 +137,39 @@ def execute(run: Run, out: Path, source: str) -> dict:
     sets = make_data(run.data)
     model = make_model(run).to(device)
     how = compile_networks(model, device)
-    print(f"{run.name}: {sum(p.numel() for p in model.parameters()):,} parameters, {device}, "
-          f"{str(dtype).removeprefix('torch.')}, {how}", flush=True)
+    print(
+        f"{run.name}: {sum(p.numel() for p in model.parameters()):,} parameters, {device}, "
+        f"{str(dtype).removeprefix('torch.')}, {how}",
+        flush=True,
+    )
     tests = {name: puzzles for name, puzzles in sets.items() if name != "train"}
     began = time.perf_counter()
-    average, history = train(model, sets["train"], run.training, {"test": first(tests["test"], 200)}, dtype)
-    result = {"name": run.name, "steps": history[-1]["step"], "seconds": round(history[-1]["seconds"], 1)}
+    average, history = train(
+        model, sets["train"], run.training, {"test": first(tests["test"], 200)}, dtype
+    )
+    result = {
+        "name": run.name,
+        "steps": history[-1]["step"],
+        "seconds": round(history[-1]["seconds"], 1),
+    }
     for name, puzzles in tests.items():
         found = evaluate(average, puzzles.x, puzzles.y, segments=16, dtype=dtype)
-        result[name] = {"exact": found.exact[-1], "interval_95": found.interval, "cell": found.cell[-1],
-                        "n": len(puzzles), "mean_segments": found.mean_segments}
-    result |= {"seconds_with_tests": round(time.perf_counter() - began, 1), "seed": run.training.seed, "precision": str(dtype).removeprefix("torch."), "compiled": how,
-               "machine": machine(device), "command": f"python -m tinyrec train {source} --seed {run.training.seed}",
-               "history": history}
+        result[name] = {
+            "exact": found.exact[-1],
+            "interval_95": found.interval,
+            "cell": found.cell[-1],
+            "n": len(puzzles),
+            "mean_segments": found.mean_segments,
+        }
+    result |= {
+        "seconds_with_tests": round(time.perf_counter() - began, 1),
+        "seed": run.training.seed,
+        "precision": str(dtype).removeprefix("torch."),
+        "compiled": how,
+        "machine": machine(device),
+        "command": f"python -m tinyrec train {source} --seed {run.training.seed}",
+        "history": history,
+    }
     save(average, out, run=asdict(run))
     write_atomically(out / "result.json", (json.dumps(result, indent=1) + "\n").encode())
     write_atomically(out / "card.md", card(run, result).encode())
@@ -139,21 +180,30 @@ def card(run: Run, result: dict) -> str:
     """What one must know of a trained model before using its numbers: data, seed, command, accuracy."""
     data, size = run.data, f"{run.data.size}x{run.data.size}"
     kind = f"{data.clues} given digits" if data.clues else "minimal"
-    lines = [f"# {run.name}", "", f"{run.model.upper()}: {json.dumps(run.settings)}.", "",
-             f"- **Data**: {data.train} Sudoku puzzles {size}, {kind}, made with seed {data.seed}; a random symmetric "
-             f"image at every draw.",
-             f"- **Seed**: {result['seed']} (weights, order of puzzles, exploration).",
-             f"- **Command**: `{result['command']}`: {result['steps']} steps, {result['seconds']:.0f} s of training "
-             f"({result['seconds_with_tests']:.0f} s with its tests) on {result['machine']['device']}, "
-             f"{result['machine']['threads']} threads, {result['precision']}, {result['compiled']}, "
-             f"torch {result['machine']['torch']}."]
-    what = {"test": "held-out puzzles, none an image of a training puzzle",
-            "test_new_classes": f"puzzles of {data.new_classes} solution classes that were held out of training"}
+    lines = [
+        f"# {run.name}",
+        "",
+        f"{run.model.upper()}: {json.dumps(run.settings)}.",
+        "",
+        f"- **Data**: {data.train} Sudoku puzzles {size}, {kind}, made with seed {data.seed}; a random symmetric "
+        f"image at every draw.",
+        f"- **Seed**: {result['seed']} (weights, order of puzzles, exploration).",
+        f"- **Command**: `{result['command']}`: {result['steps']} steps, {result['seconds']:.0f} s of training "
+        f"({result['seconds_with_tests']:.0f} s with its tests) on {result['machine']['device']}, "
+        f"{result['machine']['threads']} threads, {result['precision']}, {result['compiled']}, "
+        f"torch {result['machine']['torch']}.",
+    ]
+    what = {
+        "test": "held-out puzzles, none an image of a training puzzle",
+        "test_new_classes": f"puzzles of {data.new_classes} solution classes that were held out of training",
+    }
     for name in (name for name in what if name in result):
         r = result[name]
-        lines.append(f"- **Accuracy** on {r['n']} {what[name]}: {r['exact']:.1%} exact (95 % interval "
-                     f"{r['interval_95'][0]:.1%} to {r['interval_95'][1]:.1%}), {r['cell']:.2%} of the cells; "
-                     f"16 segments, of which {r['mean_segments']:.1f} until it says \"solved\".")
+        lines.append(
+            f"- **Accuracy** on {r['n']} {what[name]}: {r['exact']:.1%} exact (95 % interval "
+            f"{r['interval_95'][0]:.1%} to {r['interval_95'][1]:.1%}), {r['cell']:.2%} of the cells; "
+            f'16 segments, of which {r["mean_segments"]:.1f} until it says "solved".'
+        )
     return "\n".join(lines) + "\n"
 
 

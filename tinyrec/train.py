@@ -34,7 +34,9 @@ class TrainConfig:
     halt_weight: float = 0.5  # weight of the halting losses
     exploration: float = 0.1  # probability that a slot must go on, drawn at every step
     evaluate_every: int = 1000  # steps; 0: only at the end
-    target: float = 2.0  # stop when the first test set's exact accuracy reaches this; above 1: never
+    target: float = (
+        2.0  # stop when the first test set's exact accuracy reaches this; above 1: never
+    )
     seed: int = 0
 
 
@@ -48,7 +50,9 @@ def pick_precision(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        fast = getattr(torch.cpu, "_is_amx_tile_supported", bool)()  # PyTorch has no public name for it
+        fast = getattr(
+            torch.cpu, "_is_amx_tile_supported", bool
+        )()  # PyTorch has no public name for it
     return torch.bfloat16 if fast else torch.float32
 
 
@@ -72,17 +76,32 @@ def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.O
     common = dict(lr=config.learning_rate, weight_decay=config.weight_decay)
     optimizers = []
     if config.optimizer == "muon":
-        inside = [name for name, p in parameters.items() if p.dim() == 2 and name.split(".")[0] not in ("embed", "heads")]
-        optimizers.append(torch.optim.Muon([parameters.pop(name) for name in inside], **common,
-                                           adjust_lr_fn="match_rms_adamw"))
+        inside = [
+            name
+            for name, p in parameters.items()
+            if p.dim() == 2 and name.split(".")[0] not in ("embed", "heads")
+        ]
+        optimizers.append(
+            torch.optim.Muon(
+                [parameters.pop(name) for name in inside], **common, adjust_lr_fn="match_rms_adamw"
+            )
+        )
     if config.optimizer == "adam_atan2":
         optimizers.append(AdamAtan2(parameters.values(), betas=config.betas, **common))
     elif config.optimizer in ("adamw", "muon"):
-        optimizers.append(torch.optim.AdamW(parameters.values(), betas=config.betas, fused=True, **common))
+        optimizers.append(
+            torch.optim.AdamW(parameters.values(), betas=config.betas, fused=True, **common)
+        )
     else:
-        raise ValueError(f"unknown optimizer {config.optimizer!r}; expected 'adam_atan2', 'adamw' or 'muon'")
+        raise ValueError(
+            f"unknown optimizer {config.optimizer!r}; expected 'adam_atan2', 'adamw' or 'muon'"
+        )
     if table is not None:
-        optimizers.append(SignSGD([table], lr=config.puzzle_learning_rate, weight_decay=config.puzzle_weight_decay))
+        optimizers.append(
+            SignSGD(
+                [table], lr=config.puzzle_learning_rate, weight_decay=config.puzzle_weight_decay
+            )
+        )
     return optimizers
 
 
@@ -93,8 +112,14 @@ def rate(step: int, config: TrainConfig) -> float:
     return min(1.0, up, down)
 
 
-def train(model: nn.Module, puzzles: PuzzleSet, config: TrainConfig, tests: dict[str, PuzzleSet] | None = None,
-          dtype: torch.dtype = torch.float32, quiet: bool = False) -> tuple[nn.Module, list[dict]]:
+def train(
+    model: nn.Module,
+    puzzles: PuzzleSet,
+    config: TrainConfig,
+    tests: dict[str, PuzzleSet] | None = None,
+    dtype: torch.dtype = torch.float32,
+    quiet: bool = False,
+) -> tuple[nn.Module, list[dict]]:
     """Train `model` in place on its own device; return the averaged model and the history.
 
     Each entry of the history has step, seconds, loss, cell, exact and segments (over the slots that halted since the
@@ -105,13 +130,17 @@ def train(model: nn.Module, puzzles: PuzzleSet, config: TrainConfig, tests: dict
     generator = torch.Generator(device).manual_seed(config.seed)
     on_device = PuzzleSet(puzzles.x.to(device), puzzles.y.to(device), puzzles.augment)
     offered = on_device.batches(config.batch, generator)
-    ids = torch.zeros(config.batch, dtype=torch.long, device=device) if getattr(model.config, "puzzles", 0) else None
+    ids = (
+        torch.zeros(config.batch, dtype=torch.long, device=device)
+        if getattr(model.config, "puzzles", 0)
+        else None
+    )
     optimizers = make_optimizers(model, config)
     peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     average = moving_average(model, config.ema) if config.ema else None
     history, sums, carry, spent, began = [], {}, None, 0.0, time.perf_counter()
     model.train()
-    progress = tqdm(range(config.steps), disable=quiet, unit="step", mininterval=1.0)
+    progress, shown = tqdm(range(config.steps), disable=quiet, unit="step", mininterval=1.0), {}
     for step in progress:
         for optimizer, peak in zip(optimizers, peaks):
             for group, learning_rate in zip(optimizer.param_groups, peak):
@@ -119,7 +148,9 @@ def train(model: nn.Module, puzzles: PuzzleSet, config: TrainConfig, tests: dict
 
         x, y = next(offered)
         carry = carry or empty_carry(model, x, y, ids, dtype)
-        carry, outputs = segment(model, refill(model, carry, x, y, ids), config.exploration, generator)
+        carry, outputs = segment(
+            model, refill(model, carry, x, y, ids), config.exploration, generator
+        )
         loss, metrics = segment_loss(carry, outputs, config.loss, config.halt_weight)
         loss.backward()
         for optimizer in optimizers:
@@ -139,11 +170,19 @@ def train(model: nn.Module, puzzles: PuzzleSet, config: TrainConfig, tests: dict
             for name, test in (tests or {}).items():
                 entry[name] = evaluate(best, test.x, test.y, dtype=dtype).exact[-1]
             history.append(entry)
+            shown = {name: f"{entry[name]:.1%}" for name in tests or {}}
             sums = {}
             spent += time.perf_counter() - paused
-            progress.set_postfix({name: f"{entry[name]:.3f}" for name in ("loss", "segments", *(tests or ["exact"]))})
             if tests and entry[next(iter(tests))] >= config.target:
                 break
+        elif (step + 1) % 20 == 0:  # reading the numbers makes a GPU wait, so not at every step
+            now = means(sums)
+            progress.set_postfix(
+                loss=f"{now['loss']:.2f}",
+                exact=f"{now['exact']:.1%}",
+                segments=f"{now['segments']:.1f}",
+                **shown,
+            )
     progress.close()
     return (average.module if average else model).eval(), history
 
@@ -151,5 +190,7 @@ def train(model: nn.Module, puzzles: PuzzleSet, config: TrainConfig, tests: dict
 def means(sums: dict) -> dict[str, float]:
     """Sums of metrics -> loss of a cell over all slots; cell and exact accuracy and segments over the halted slots."""
     count = max(1, int(sums["count"]))
-    return {"loss": float(sums["cell_loss"]) / sums["slots"],
-            **{name: float(sums[name]) / count for name in ("exact", "cell", "segments")}}
+    return {
+        "loss": float(sums["cell_loss"]) / sums["slots"],
+        **{name: float(sums[name]) / count for name in ("exact", "cell", "segments")},
+    }

@@ -35,13 +35,21 @@ class TRMConfig:
     multiple: int = 256  # inner sizes of SwiGLU are rounded up to a multiple of this
 
     def __post_init__(self):
-        choices = {"mixing": ("mlp", "attention"), "positions": ("rope", "learned", "none"),
-                   "networks": (1, 2), "gradient": ("full", "one_step")}
+        choices = {
+            "mixing": ("mlp", "attention"),
+            "positions": ("rope", "learned", "none"),
+            "networks": (1, 2),
+            "gradient": ("full", "one_step"),
+        }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
-                raise ValueError(f"TRMConfig.{name} is {getattr(self, name)!r}; expected one of {allowed}")
+                raise ValueError(
+                    f"TRMConfig.{name} is {getattr(self, name)!r}; expected one of {allowed}"
+                )
         if self.positions == "rope" and self.mixing == "mlp":
-            raise ValueError("TRMConfig.positions is 'rope'; rotary positions need mixing='attention'")
+            raise ValueError(
+                "TRMConfig.positions is 'rope'; rotary positions need mixing='attention'"
+            )
 
 
 class TRM(nn.Module):
@@ -54,10 +62,24 @@ class TRM(nn.Module):
     def __init__(self, config: TRMConfig):
         super().__init__()
         c = self.config = config
-        block = dict(mixing=c.mixing, width=c.width, heads=c.heads, positions=c.prefix + c.length,
-                     rope=c.positions == "rope", expansion=c.expansion, multiple=c.multiple)
-        self.embed = Embedding(c.vocab, c.length, c.width, c.prefix, c.puzzles, c.puzzle_width or c.width,
-                               learned_positions=c.positions == "learned")
+        block = dict(
+            mixing=c.mixing,
+            width=c.width,
+            heads=c.heads,
+            positions=c.prefix + c.length,
+            rope=c.positions == "rope",
+            expansion=c.expansion,
+            multiple=c.multiple,
+        )
+        self.embed = Embedding(
+            c.vocab,
+            c.length,
+            c.width,
+            c.prefix,
+            c.puzzles,
+            c.puzzle_width or c.width,
+            learned_positions=c.positions == "learned",
+        )
         self.network = Network(c.layers, **block)
         if c.networks == 2:
             self.answer_network = Network(c.layers, **block)
@@ -70,7 +92,9 @@ class TRM(nn.Module):
         shape = (batch, self.config.prefix + self.config.length, self.config.width)
         return tuple(start.to(dtype).expand(shape) for start in self.start)
 
-    def forward(self, tokens: Tensor, state: State, puzzle_ids: Tensor | None = None) -> tuple[State, Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, state: State, puzzle_ids: Tensor | None = None
+    ) -> tuple[State, Tensor, Tensor]:
         """One segment: T latent recursions, of which only the last is differentiated (TRM, section 4).
 
         tokens (B, L), puzzle_ids (B,) or None -> detached state, logits (B, L, vocab), q (B, 2).

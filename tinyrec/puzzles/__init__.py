@@ -6,6 +6,7 @@ from a seed, to solve and check them, to encode and decode them, and
 `augment(x, y, generator)`, which replaces each puzzle of a batch by a random
 symmetric image of it. It knows nothing of models.
 """
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 

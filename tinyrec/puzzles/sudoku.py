@@ -63,7 +63,9 @@ def parse(text: str) -> np.ndarray:
     size, _, _ = layout(len(characters))
     for cell, character in enumerate(characters):
         if character not in ".0123456789":
-            raise ValueError(f"{cell_name(cell, size)}: {character!r} is neither a digit nor . or 0")
+            raise ValueError(
+                f"{cell_name(cell, size)}: {character!r} is neither a digit nor . or 0"
+            )
         if character > str(size):
             raise ValueError(f"{cell_name(cell, size)}: digit {character} is larger than {size}")
     digits = characters.replace(".", "0").encode()
@@ -108,7 +110,9 @@ def check(grid: np.ndarray) -> None:
         box = (row // rows, column // columns)
         for unit, number in (("row", row), ("column", column), ("box", box)):
             if digit and (unit, number, digit) in seen:
-                raise ValueError(f"{cell_name(cell, size)}: digit {digit} is repeated in its {unit}")
+                raise ValueError(
+                    f"{cell_name(cell, size)}: digit {digit} is repeated in its {unit}"
+                )
             seen.add((unit, number, digit))
 
 

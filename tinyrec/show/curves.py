@@ -72,14 +72,10 @@ def bars_with_intervals(labels, values, low, high, xlabel, form="{:.1f}"):
     rows = np.arange(len(values))
     figure, ax = new_figure(6.4, 0.9 + 0.42 * len(values))
     ax.barh(rows, values, height=0.62, color=tint("answer", 0.55))
-    ax.errorbar(
-        values, rows, xerr=[values - low, high - values], fmt="none", ecolor=INK, capsize=4
-    )
+    ax.errorbar(values, rows, xerr=[values - low, high - values], fmt="none", ecolor=INK, capsize=4)
     ends = np.fmax(values, high)
     for row, (end, value) in enumerate(zip(ends, values, strict=True)):
-        ax.annotate(
-            form.format(value), (end, row), (6, 0), textcoords="offset points", va="center"
-        )
+        ax.annotate(form.format(value), (end, row), (6, 0), textcoords="offset points", va="center")
     ax.set_yticks(rows, labels)
     ax.set_xlabel(xlabel)
     ax.set_xlim(min(0, 1.15 * np.fmin(values, low).min()), 1.15 * ends.max())

@@ -1,0 +1,43 @@
+# Two commands matter: `make book` and `make test`. `make help` lists the others.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help book test goldens clean
+
+# smoke (seconds, for tests), cpu (minutes) or gpu (full size)
+PROFILE ?= cpu
+# The first Python on this machine that is new enough.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then echo $$python; break; fi; done)
+
+help: ## list these commands
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+
+book: .venv/installed ## execute the notebooks, build the pages (PROFILE=smoke|cpu|gpu)
+	@.venv/bin/python book/execute.py --profile $(PROFILE)
+	@.venv/bin/python book/build.py --profile $(PROFILE)
+
+# One thread for each test, unless you say otherwise: the tensors are tiny, and where
+# cores are shared, torch's waiting threads made the tests four times slower.
+test: .venv/installed ## unit tests, parity, notebooks at profile smoke, goldens, pages
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} .venv/bin/python -m pytest --nbval-lax
+
+goldens: .venv/installed ## renew the outputs in the sources that tests compare with
+	@.venv/bin/python book/goldens.py
+
+clean: ## remove what was built; .venv stays
+	rm -rf build
+
+.venv/installed: requirements.txt pyproject.toml
+	@if ! '$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		echo "tinyrec needs Python 3.11 or newer:" \
+			"install one, or name it: make PYTHON=/path/to/python3.11" >&2; \
+		exit 1; \
+	fi
+	@echo "Making .venv with $$('$(PYTHON)' --version): some minutes, once"
+	'$(PYTHON)' -m venv --clear .venv
+	.venv/bin/python -m pip install --requirement requirements.txt
+	.venv/bin/python -m pip install --no-deps --editable .
+	@touch $@

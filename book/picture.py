@@ -1,0 +1,34 @@
+"""Draw book/_static/steps.png, the picture of the README: a shipped TRM solves a puzzle.
+
+python book/picture.py
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from tinyrec import show
+from tinyrec.checkpoints import load_model
+from tinyrec.evaluate import think
+from tinyrec.puzzles import sudoku, sudoku_generate
+
+OUT = Path(__file__).parent / "_static" / "steps.png"
+
+
+def main():
+    model = load_model("sudoku-6x6")
+    puzzles, solutions = sudoku_generate.generate(6, 300, seed=2026)
+    steps = list(think(model.requires_grad_(False), sudoku.encode(puzzles), 7))
+    answers = np.stack([sudoku.decode(logits.argmax(-1)) for logits, _, _ in steps])
+    solved = (answers == solutions).all(-1)  # (segments, puzzles)
+    late = np.where(solved[-1], solved.argmax(0), -1)
+    choice = int(late.argmax())  # solved in the end, and later than any other
+    q = [float(q[choice, 0]) for _, q, _ in steps]
+    show.use_style()
+    figure = show.steps_figure(puzzles[choice], answers[:, choice], solutions[choice], q)
+    figure.savefig(OUT)
+    print(f"{OUT}: {sudoku.to_string(puzzles[choice])}, solved in segment {late[choice] + 1}")
+
+
+if __name__ == "__main__":
+    main()
