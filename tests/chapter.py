@@ -45,8 +45,7 @@ def colab_guards(cell) -> list[tuple[int, int]]:
     return [
         (node.lineno, node.body[-1].end_lineno)
         for node in ast.walk(freshness.tree(cell.source))
-        if isinstance(node, ast.If)
-        and ast.unparse(node.test) == "'google.colab' in sys.modules"
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "'google.colab' in sys.modules"
     ]
 
 

@@ -142,6 +142,27 @@ def test_official_state_dicts_load_with_or_without_prefix(prefix, levels, cls):
     assert model.heads.cells.weight.dtype == torch.float32
 
 
+@pytest.mark.parametrize(
+    "change",
+    [dict(puzzle_emb_len=3), dict(puzzle_emb_ndim=16, puzzle_emb_len=2), dict(halt_max_steps=1)],
+    ids=str,
+)
+def test_other_official_settings_load_and_run(change):
+    config = {**OFFICIAL, **change}
+    weights = official_weights(["L_level"])
+    weights["puzzle_emb.weights"] = torch.randn(3, config["puzzle_emb_ndim"])
+    model = from_official(weights, config)
+    tokens = torch.ones(2, 16, dtype=torch.long)
+    _, logits, _ = model(tokens, model.initial_state(2), torch.tensor([0, 2]))
+    assert logits.shape == (2, 16, 6) and torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name, value", [("rope_theta", 5e5), ("rms_norm_eps", 1e-6)])
+def test_official_settings_that_are_not_supported_are_named(name, value):
+    with pytest.raises(ValueError, match=f"{name} is {value}"):
+        from_official(official_weights(["L_level"]), {**OFFICIAL, name: value})
+
+
 def test_an_unknown_official_tensor_is_named():
     with pytest.raises(
         ValueError, match="official tensor 'L_level.layers.0.conv.weight' is not known"

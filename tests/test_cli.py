@@ -153,7 +153,7 @@ def test_the_shipped_models_solve_a_puzzle_at_once(capsys, size):
         ("1" + "." * 14 + "x", "'x'"),
         ("5" + "." * 15, "5"),
         ("11" + "." * 14, "row 1, column 2: digit 1 is repeated in its row"),
-        ("123......4......", "no solution"),
+        ("123........4....", "no solution"),
     ],
 )
 def test_solve_refuses_bad_puzzles(capsys, text, message):
@@ -174,6 +174,30 @@ def test_evaluate_names_file_and_line_of_a_broken_csv(capsys, tmp_path, model):
     assert "broken.csv.gz" in error and "line 2" in error
 
 
+def test_a_gzip_file_cut_short_is_named(capsys, tmp_path, model):
+    path = tmp_path / "short.csv.gz"
+    call(capsys, "data", "sudoku", "--size", 4, "--count", 50, "--out", path)
+    path.write_bytes(path.read_bytes()[:-40])
+    error = refused(capsys, "evaluate", "--model", model, "--data", path)
+    assert "short.csv.gz: cut short or not a gzip file" in error
+    path.write_text("plain text")
+    assert "not a gzip file" in refused(capsys, "evaluate", "--model", model, "--data", path)
+
+
+def test_a_9x9_puzzle_needs_a_model(capsys):
+    assert "no model for 9x9 ships with tinyrec" in refused(capsys, "solve", "." * 80 + "1")
+
+
+@pytest.mark.parametrize("name", ["config.json", "card.md"])
+def test_train_does_not_overwrite_other_files(capsys, tmp_path, name):
+    config, out = tmp_path / "run.json", tmp_path / "out"
+    config.write_text(json.dumps(TINY_RUN))
+    out.mkdir()
+    (out / name).write_text("mine")
+    assert f"holds a {name} already" in refused(capsys, "train", config, "--out", out)
+    assert (out / name).read_text() == "mine"
+
+
 def test_missing_files_and_unknown_names_are_named(capsys, tmp_path, model):
     assert "nowhere.csv" in refused(
         capsys, "evaluate", "--model", model, "--data", tmp_path / "nowhere.csv"
@@ -188,10 +212,23 @@ def test_missing_files_and_unknown_names_are_named(capsys, tmp_path, model):
 @pytest.mark.parametrize(
     "change, message",
     [
-        ({"model": "gpt"}, "unknown model 'gpt'"),
+        ({"model": "gpt"}, "Run.model is 'gpt'"),
         ({"settings": {"depth": 2}}, "unknown setting 'depth'"),
         ({"training": {"epochs": 2}}, "epochs"),
-        ({"data": {"size": 5, "train": 1, "test": 1}}, "5"),
+        ({"data": {"size": 5, "train": 1, "test": 1}}, "Data.size is 5"),
+        ({"data": {"size": 4, "train": "5", "test": 1}}, "Data.train is '5'"),
+        ({"data": {"size": 4, "train": 5, "test": 0}}, "Data.test is 0"),
+        ({"model": ["trm"]}, "Run.model is ['trm']"),
+        ({"settings": []}, "Run.settings is []"),
+        ({"settings": {"width": "96"}}, "TRMConfig.width is '96'"),
+        ({"settings": {"multiple": 0}}, "TRMConfig.multiple is 0"),
+        ({"settings": {"segments": 0}}, "TRMConfig.segments is 0"),
+        ({"settings": {"heads": 7, "mixing": "attention"}}, "expected a multiple of heads=7"),
+        ({"settings": {"prefix": 0, "puzzles": 1}}, "TRMConfig.prefix is 0"),
+        ({"training": {"steps": 0}}, "TrainConfig.steps is 0"),
+        ({"training": {"seed": None}}, "TrainConfig.seed is None"),
+        ({"training": {"halt_weight": "x"}}, "TrainConfig.halt_weight is 'x'"),
+        ({"training": {"loss": "l2"}}, "TrainConfig.loss is 'l2'"),
     ],
 )
 def test_train_names_what_is_wrong_in_a_config(capsys, tmp_path, change, message):
@@ -201,7 +238,7 @@ def test_train_names_what_is_wrong_in_a_config(capsys, tmp_path, change, message
     assert not (tmp_path / "out" / "model.safetensors").exists()
 
 
-@pytest.mark.parametrize("text, message", [("{", "line 1: not JSON"), ("{}", "'name' is missing")])
+@pytest.mark.parametrize("text, message", [("{", "line 1: not JSON"), ("{}", "'name' is missing"), ("[]", "expected a JSON object")])
 def test_train_names_a_config_that_is_none(capsys, tmp_path, text, message):
     config = tmp_path / "run.json"
     config.write_text(text)
@@ -213,7 +250,7 @@ def test_train_does_not_overwrite_a_model(capsys, tmp_path, model):
     before = (model / "model.safetensors").read_bytes()
     config = tmp_path / "run.json"
     config.write_text(json.dumps(TINY_RUN))
-    assert "holds a model already" in refused(capsys, "train", config, "--out", model)
+    assert "holds a model.safetensors already" in refused(capsys, "train", config, "--out", model)
     assert (model / "model.safetensors").read_bytes() == before
 
 
@@ -223,9 +260,8 @@ def test_an_output_folder_that_cannot_be_written_is_found_before_training(capsys
         capsys, "train", "sudoku-4x4", "--out", tmp_path / "file" / "out"
     )
     assert (tmp_path / "file").read_text() == "mine"
-    assert "no such folder" in refused(
-        capsys, "data", "sudoku", "--count", 1, "--out", tmp_path / "no" / "x.csv"
-    )
+    for out, message in ((tmp_path / "no" / "x.csv", "cannot be written"), (tmp_path, "is a folder")):
+        assert message in refused(capsys, "data", "sudoku", "--count", 1, "--out", out)
 
 
 def test_a_checkpoint_cut_short_is_named(capsys, model):

@@ -14,7 +14,7 @@ class Learner(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
-        self.config = SimpleNamespace(segments=4)
+        self.config = SimpleNamespace(segments=4, q_learning=False)
 
     def initial_state(self, batch, dtype=torch.float32):
         return (torch.zeros(batch),)

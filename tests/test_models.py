@@ -134,6 +134,16 @@ def test_the_dtype_of_the_state_is_the_dtype_of_the_pass():
     )
 
 
+def test_without_ids_every_puzzle_is_number_0():
+    torch.manual_seed(0)
+    model = TRM(TRMConfig(**{**SMALL, "puzzles": 2}))
+    torch.nn.init.normal_(model.embed.puzzles)
+    state, zeros, ones = model.initial_state(3), torch.zeros(3).long(), torch.ones(3).long()
+    without = model(TOKENS, state)[1]
+    assert torch.equal(without, model(TOKENS, state, zeros)[1])
+    assert not torch.equal(without, model(TOKENS, state, ones)[1])
+
+
 def test_the_halting_head_starts_at_minus_five():
     _, _, q = (model := TRM(TRMConfig(**SMALL)))(TOKENS, model.initial_state(3))
     assert torch.equal(q, torch.full((3, 2), -5.0))

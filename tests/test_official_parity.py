@@ -7,7 +7,8 @@ Agreement is to 1e-4 of the largest value, in float32. Recursion multiplies roun
 mixer's third segment moves by 1e-3 when each weight moves by its last bit, so there another processor's order of
 summation alone breaks 1e-4, for the official code as for ours. Two rules keep the test sharp. Each segment is also
 run from the *official* state before it, where errors cannot build up, and held to 1e-4. And along the whole chain the
-tolerance grows to what the same model shows when its weights are moved by their last bit, where that is more.
+tolerance grows to twice what the same model shows when its weights are moved by their last bit, where that is more,
+but never beyond a quarter of the largest value. Who halts, and after how many segments, must be equal.
 """
 
 import copy
@@ -20,7 +21,7 @@ import pytest
 import torch
 
 from tinyrec.carry import empty_carry, refill, segment
-from tinyrec.checkpoints import from_official, our_name
+from tinyrec.checkpoints import bare_name, from_official, our_name
 from tinyrec.losses import segment_loss
 from tinyrec.optim import AdamAtan2, SignSGD
 
@@ -57,7 +58,7 @@ def agree(name, ours, official, others=()):
     assert ours.shape == official.shape, f"{name}: shape {ours.shape}, official {official.shape}"
     worst, scale = np.abs(ours - official).max(initial=0), np.abs(official).max(initial=0)
     noise = max((np.abs(ours - other).max(initial=0) for other in others), default=0)
-    assert worst <= max(1e-4 * scale, 2 * noise) + 1e-12, (
+    assert worst <= max(1e-4 * scale, min(2 * noise, 0.25 * scale)) + 1e-12, (
         f"{name}: off by {worst:.2e}; the largest value is {scale:.2e}, rounding alone moves it by {noise:.2e}"
     )
 
@@ -157,13 +158,14 @@ def training(model, data):
     return results
 
 
-def test_there_is_something_to_check():
-    assert (
-        with_keys("eval/")
-        and with_keys("train/")
-        and with_keys("adam_atan2/")
-        and with_keys("signsgd/")
-    ), FOLDER
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_file_holds_something_that_is_checked(path):
+    kinds = {key.split("/")[0] for key in np.load(path).files}
+    assert kinds & {"eval", "train", "adam_atan2", "signsgd"}, f"{path}: nothing known in it"
+
+
+def test_there_are_files():
+    assert FILES, f"{FOLDER}: no .npz file"
 
 
 @pytest.mark.parametrize("forced", [False, True], ids=["chained", "from official states"])
@@ -189,32 +191,25 @@ def test_training_steps_of_the_persistent_carry(path):
     ours, *others = [
         training(one, data) for one in (model, *(noisy(model, seed) for seed in range(3)))
     ]
-    officials = grouped(data, "step")
-    for t, official in enumerate(officials):
-        # the recorder kept a view of one buffer: at every step it shows the rows of the last one
+    for t, official in enumerate(grouped(data, "step")):
+        official = {our_key(key, hrm): value for key, value in official.items()}
+        # the recorder may have kept a view of one buffer, which shows the rows of the last step
         rows = official.pop("rows/puzzle_emb", None)
-        assert rows is None or np.array_equal(ours[-1]["rows/puzzle_emb"], rows), f"step {t}, rows"
-        gradients = {
-            f"grad/{our_name(key.removeprefix('grad/inner.'), hrm)}"
-            for key in official
-            if "grad/" in key
-        }
+        if rows is not None:
+            seen = [result["rows/puzzle_emb"] for result in (ours[t], ours[-1])]
+            assert any(np.array_equal(rows, one) for one in seen), f"step {t}, rows"
+        gradients = {key for key in official if key.startswith("grad/")}
         if gradients:
-            assert gradients == {key for key in ours[t] if key.startswith("grad/")}, (
-                f"step {t}, which gradients"
-            )
+            assert gradients == {key for key in ours[t] if key.startswith("grad/")}, f"step {t}"
         for key in official.keys() - INPUTS:
-            name = (
-                f"grad/{our_name(key.removeprefix('grad/inner.'), hrm)}"
-                if key.startswith("grad/")
-                else key
-            )
-            agree(
-                f"step {t}, {key}",
-                ours[t][name],
-                official[key],
-                [other[t][name] for other in others],
-            )
+            others_say = [] if key in ("halted", "steps") else [other[t][key] for other in others]
+            agree(f"step {t}, {key}", ours[t][key], official[key], others_say)
+
+
+def our_key(key, hrm):
+    """A gradient's key with our name of the parameter; other keys as they are."""
+    official = key.removeprefix("grad/")
+    return key if official == key else f"grad/{our_name(bare_name(official), hrm)}"
 
 
 @pytest.mark.parametrize("path", with_keys("adam_atan2/"), ids=lambda path: path.stem)

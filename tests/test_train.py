@@ -118,9 +118,19 @@ def test_puzzle_embeddings_go_to_sign_sgd_and_muon_takes_inner_matrices_only():
         assert id(model.embed.tokens) in {id(p) for p in adamw.param_groups[0]["params"]}
 
 
-def test_an_unknown_optimizer_is_named():
-    with pytest.raises(ValueError, match="unknown optimizer 'sgd'"):
-        make_optimizers(small(), TrainConfig(optimizer="sgd"))
+@pytest.mark.parametrize(
+    "setting, message",
+    [
+        (dict(optimizer="sgd"), "TrainConfig.optimizer is 'sgd'"),
+        (dict(steps=0), "TrainConfig.steps is 0"),
+        (dict(batch="64"), "TrainConfig.batch is '64'"),
+        (dict(learning_rate=float("nan")), "TrainConfig.learning_rate is nan"),
+        (dict(ema=-0.1), "TrainConfig.ema is -0.1"),
+    ],
+)
+def test_settings_that_make_no_sense_are_named(setting, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**setting)
 
 
 def test_no_compiler_means_eager_and_says_so(monkeypatch):
@@ -142,6 +152,7 @@ def test_precision_follows_the_hardware(monkeypatch):
     assert training.pick_precision(torch.device("cpu")) is torch.float32
 
 
-def test_bfloat16_trains_on_any_processor():
-    _, history = train(small(), copying(), QUICK, dtype=torch.bfloat16, quiet=True)
+@pytest.mark.parametrize("kind", ["trm", "hrm", "naive"])
+def test_bfloat16_trains_on_any_processor(kind):
+    _, history = train(small(kind), copying(), QUICK, dtype=torch.bfloat16, quiet=True)
     assert history[-1]["loss"] < 0.9 * history[0]["loss"]

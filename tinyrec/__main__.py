@@ -3,12 +3,14 @@
 import argparse
 import json
 import sys
+import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from tinyrec.checkpoints import load_model
+from tinyrec.checkpoints import load_model, pretrained
 from tinyrec.evaluate import evaluate, think
 from tinyrec.puzzles import sudoku, sudoku_generate, sudoku_solve
 from tinyrec.runs import execute, load_run, presets
@@ -38,7 +40,7 @@ def evaluate_file(arguments) -> None:
     """Measure a model on the puzzles of a file; prints one JSON object."""
     model = load_model(arguments.model)
     puzzles, solutions, _ = sudoku.read_csv(Path(arguments.data))
-    fits(model, puzzles.shape[1])
+    fits(model, puzzles[0])
     device = pick_device()
     began = time.perf_counter()
     found = evaluate(
@@ -66,8 +68,11 @@ def solve(arguments) -> None:
     count = sudoku_solve.solve(puzzle[None]).count[0]
     if count == 0:
         raise ValueError("the puzzle has no solution")
-    model = load_model(arguments.model or f"sudoku-{size}x{size}")
-    fits(model, len(puzzle))
+    name = arguments.model or f"sudoku-{size}x{size}"
+    if not arguments.model and name not in pretrained():
+        raise ValueError(f"no model for {size}x{size} ships with tinyrec; name one with --model")
+    model = load_model(name)
+    fits(model, puzzle)
     segments = arguments.segments or model.config.segments
     print(sudoku.format_grid(puzzle), end="\n\n")
     with torch.no_grad():
@@ -83,22 +88,31 @@ def solve(arguments) -> None:
         print("note: the puzzle has more than one solution")
 
 
-def fits(model: torch.nn.Module, cells: int) -> None:
-    if model.config.length != cells:
-        raise ValueError(f"the model is for {model.config.length} cells; the puzzle has {cells}")
+def fits(model: torch.nn.Module, puzzle: np.ndarray) -> None:
+    """ValueError where a model reads puzzles of another size."""
+    cells, vocab = model.config.length, model.config.vocab
+    if cells != len(puzzle):
+        raise ValueError(f"the model is for {cells} cells; the puzzle has {len(puzzle)}")
+    if vocab != sudoku.vocabulary(int(cells**0.5)):
+        raise ValueError(f"the model has {vocab} tokens; that is no Sudoku of {cells} cells")
 
 
 def writable_file(name: str) -> Path:
+    """The path, if a file can be written there: asked before minutes of work, not after."""
     path = Path(name)
-    if not path.parent.is_dir():
-        raise ValueError(f"{path.parent}: no such folder")
-    return path
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; expected a file")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            return path
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def positive(text: str) -> int:
     number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {number}")
+    if not 1 <= number <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1,000,000, got {number}")
     return number
 
 
@@ -147,6 +161,9 @@ def main(words: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     return 0
 
 

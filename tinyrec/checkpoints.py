@@ -24,8 +24,10 @@ PRETRAINED = Path(__file__).parent / "pretrained"
 
 def build(kind: str, settings: dict) -> nn.Module:
     """A fresh model of `kind` ("naive", "hrm" or "trm"). ValueError names an unknown kind or setting."""
-    if kind not in MODELS:
+    if not isinstance(kind, str) or kind not in MODELS:
         raise ValueError(f"unknown model {kind!r}; expected one of {', '.join(MODELS)}")
+    if not isinstance(settings, dict):
+        raise ValueError(f"settings are {settings!r}; expected a JSON object")
     model, config = MODELS[kind]
     unknown = set(settings) - set(config.__dataclass_fields__)
     if unknown:
@@ -73,8 +75,10 @@ def load(folder: Path) -> nn.Module:
     try:
         config = json.loads((folder / "config.json").read_text())
         model = build(config["model"], config["settings"])
-    except (OSError, json.JSONDecodeError, KeyError, TypeError) as error:
+    except (OSError, KeyError, TypeError) as error:
         raise ValueError(f"{folder / 'config.json'}: not a model's config ({error!r})") from error
+    except ValueError as error:
+        raise ValueError(f"{folder / 'config.json'}: not a model's config ({error})") from error
     file = folder / "model.safetensors"
     try:
         weights = load_file(file)
@@ -103,7 +107,7 @@ def load_model(name_or_folder: str) -> nn.Module:
 def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> None:
     """Copy weights into a model; ValueError names the first tensor that is missing, needless or of another shape."""
     own = model.state_dict()
-    for name in own.keys() | weights.keys():
+    for name in sorted(own.keys() | weights.keys()):
         if name not in weights:
             raise ValueError(f"{source}: tensor {name!r} is missing")
         if name not in own:
@@ -141,31 +145,34 @@ def our_name(official: str, hrm: bool) -> str:
     if official in OFFICIAL_PARTS:
         return OFFICIAL_PARTS[official]
     level, layers, index, part = (official.split(".", 3) + [""] * 4)[:4]
-    networks = (
-        {"L_level": "low", "H_level": "high"}
-        if hrm
-        else {"L_level": "network", "H_level": "answer_network"}
-    )
+    networks = {"L_level": "low", "H_level": "high"} if hrm else {"L_level": "network"}
     module, _, weight = part.rpartition(".")
     if level not in networks or layers != "layers" or module not in OFFICIAL_LAYERS:
         raise ValueError(f"official tensor {official!r} is not known")
     return f"{networks[level]}.{index}.{OFFICIAL_LAYERS[module]}.{weight}"
 
 
+def bare_name(official: str) -> str:
+    """An official tensor's name without the prefixes `_orig_mod.`, `model.` and `inner.`."""
+    return re.sub(r"^(_orig_mod\.|model\.|inner\.)*", "", official)
+
+
 def from_official(state_dict: dict[str, Tensor], config: dict) -> nn.Module:
     """HRM or TRM from an official state dict and the official configuration (names such as `H_cycles`).
 
-    Tensor names may carry the prefixes `_orig_mod.`, `model.` and `inner.`. It is an HRM where the tensors have an
-    `H_level` and the configuration does not name TRM's switches.
+    It is an HRM where the tensors have an `H_level`. ValueError names what does not fit or is not supported.
     """
-    tensors = {
-        re.sub(r"^(_orig_mod\.|model\.|inner\.)*", "", name): value
-        for name, value in state_dict.items()
-    }
+    for name, ours in (("rope_theta", 10000.0), ("rms_norm_eps", 1e-5)):
+        if config.get(name, ours) != ours:
+            raise ValueError(f"official config: {name} is {config[name]}; only {ours} is supported")
+    tensors = {bare_name(name): value for name, value in state_dict.items()}
     hrm = any(name.startswith("H_level.") for name in tensors)
-    prefix = config.get("puzzle_emb_len") or math.ceil(
-        config["puzzle_emb_ndim"] / config["hidden_size"]
-    )
+    mixing = "mlp" if config.get("mlp_t") else "attention"
+    positions = config["pos_encodings"]
+    if mixing == "mlp" and positions == "rope":  # computed but not used by the official code
+        positions = "none"
+    prefix = config.get("puzzle_emb_len", 0 if hrm else 16)
+    prefix = prefix or math.ceil(config["puzzle_emb_ndim"] / config["hidden_size"])
     has_puzzles = config["puzzle_emb_ndim"] > 0
     settings = dict(
         vocab=config["vocab_size"],
@@ -174,8 +181,8 @@ def from_official(state_dict: dict[str, Tensor], config: dict) -> nn.Module:
         heads=config["num_heads"],
         expansion=config["expansion"],
         segments=config["halt_max_steps"],
-        positions=config["pos_encodings"],
-        mixing="mlp" if config.get("mlp_t") else "attention",
+        positions=positions,
+        mixing=mixing,
         prefix=prefix if has_puzzles else 0,
         puzzles=config["num_puzzle_identifiers"] if has_puzzles else 0,
         puzzle_width=config["puzzle_emb_ndim"] or None,

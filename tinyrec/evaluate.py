@@ -24,7 +24,9 @@ class Evaluation:
     exact: list[float]  # share of puzzles with every cell right, after each segment
     cell: list[float]  # share of right cells, given cells included, after each segment
     answers: Tensor  # (N, L) tokens after the last segment
-    q: Tensor | None  # (N, S) halting logit after each segment
+    q: (
+        Tensor | None
+    )  # (N, S) halting logit after each segment; under Q-learning halt minus continue
     solved: Tensor  # (N, S) bool: every cell right
 
     @property
@@ -83,16 +85,18 @@ def evaluate(
             cell, exact = correct_cells(logits, rows[1])
             cells[s] += cell.double().sum().cpu()
             right.append(exact.cpu())
-            says.append(q[:, 0].cpu() if q is not None else None)
+            if q is not None:
+                says.append((q[:, 0] - q[:, 1] if model.config.q_learning else q[:, 0]).cpu())
         solved.append(torch.stack(right, dim=1))
         answers.append(logits.argmax(-1).cpu())
-        q_halt.append(torch.stack(says, dim=1) if q is not None else None)
+        if says:
+            q_halt.append(torch.stack(says, dim=1))
     model.train(was_training)
     solved = torch.cat(solved)
     return Evaluation(
         exact=solved.double().mean(0).tolist(),
         cell=(cells / len(x)).tolist(),
         answers=torch.cat(answers),
-        q=torch.cat(q_halt) if q is not None else None,
+        q=torch.cat(q_halt) if q_halt else None,
         solved=solved,
     )

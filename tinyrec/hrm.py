@@ -5,9 +5,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tinyrec.layers import Embedding, Heads, Network, truncated_normal
+from tinyrec.layers import BLOCK_CHOICES, Embedding, Heads, Network, check_block, truncated_normal
+from tinyrec.settings import check_fields
 
 State = tuple[Tensor, Tensor]
+SIZES = (
+    "vocab",
+    "length",
+    "width",
+    "high_layers",
+    "low_layers",
+    "high_cycles",
+    "low_cycles",
+    "segments",
+    "heads",
+)
 
 
 @dataclass(frozen=True)
@@ -34,20 +46,10 @@ class HRMConfig:
     multiple: int = 256  # inner sizes of SwiGLU are rounded up to a multiple of this
 
     def __post_init__(self):
-        choices = {
-            "mixing": ("mlp", "attention"),
-            "positions": ("rope", "learned", "none"),
-            "gradient": ("full", "one_step"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"HRMConfig.{name} is {getattr(self, name)!r}; expected one of {allowed}"
-                )
-        if self.positions == "rope" and self.mixing == "mlp":
-            raise ValueError(
-                "HRMConfig.positions is 'rope'; rotary positions need mixing='attention'"
-            )
+        check_fields(
+            self, positive=SIZES, choices={**BLOCK_CHOICES, "gradient": ("full", "one_step")}
+        )
+        check_block(self)
 
 
 class HRM(nn.Module):

@@ -11,6 +11,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+BLOCK_CHOICES = {"mixing": ("mlp", "attention"), "positions": ("rope", "learned", "none")}
+
+
+def check_block(config) -> None:
+    """ValueError where the settings of an HRM or TRM contradict one another."""
+    c, name = config, type(config).__name__
+    if c.mixing == "mlp" and c.positions == "rope":
+        raise ValueError(f"{name}.positions is 'rope'; rotary positions need mixing='attention'")
+    if c.mixing == "attention" and c.width % c.heads:
+        raise ValueError(f"{name}.width is {c.width}; expected a multiple of heads={c.heads}")
+    if c.positions == "rope" and c.width // c.heads % 2:
+        raise ValueError(f"{name}.width is {c.width}; rotary positions need an even width / heads")
+    if c.puzzles and (c.puzzle_width or c.width) > c.prefix * c.width:
+        raise ValueError(f"{name}.prefix is {c.prefix}; the puzzle embedding does not fit into it")
+
+
 def rms_norm(h: Tensor, eps: float = 1e-5) -> Tensor:
     """Divide by the root mean square of the last axis; no learned scale, computed in float32."""
     wide = h.float()
@@ -68,7 +84,6 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int, positions: int, rope: bool):
         super().__init__()
-        assert width % heads == 0, f"width {width} is not divisible by heads {heads}"
         self.heads = heads
         self.qkv = Linear(width, 3 * width)
         self.out = Linear(width, width)
@@ -133,6 +148,7 @@ class Embedding(nn.Module):
 
     In front of the grid stand `prefix` positions. They hold the puzzle's own embedding (zero at first, trained by
     SignSGD through a sparse gradient), filled up with zeros: one vector of width d and then registers, as a rule.
+    Without ids every puzzle is number 0, as in the official Sudoku data.
     """
 
     def __init__(
@@ -154,14 +170,15 @@ class Embedding(nn.Module):
                 truncated_normal(prefix + length, width, std=1 / self.scale)
             )
         if puzzles:
-            assert 0 < puzzle_width <= prefix * width, "a puzzle embedding must fit into the prefix"
             self.puzzles = nn.Parameter(torch.zeros(puzzles, puzzle_width))
 
     def forward(self, tokens: Tensor, puzzle_ids: Tensor | None, dtype: torch.dtype) -> Tensor:
         h = F.embedding(tokens, self.tokens.to(dtype))  # (B, L, d)
         if self.prefix:
             front = h.new_zeros(len(h), self.prefix, h.shape[-1])
-            if puzzle_ids is not None:
+            if hasattr(self, "puzzles"):
+                if puzzle_ids is None:
+                    puzzle_ids = tokens.new_zeros(len(tokens))
                 own = F.embedding(puzzle_ids, self.puzzles, sparse=True).to(dtype)
                 front = F.pad(own, (0, front[0].numel() - own.shape[-1])).view_as(front)
             h = torch.cat((front, h), dim=1)  # (B, prefix + L, d)

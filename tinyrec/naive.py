@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tinyrec.settings import check_fields
+
 
 @dataclass(frozen=True)
 class NaiveConfig:
@@ -16,6 +18,9 @@ class NaiveConfig:
     width: int = 512  # hidden units
     loops: int = 1  # calls of f in a segment, all of them differentiated
     segments: int = 1  # above 1: deep supervision, a loss after every segment
+
+    def __post_init__(self):
+        check_fields(self, positive=("vocab", "length", "width", "loops", "segments"))
 
 
 class NaiveMLP(nn.Module):
@@ -54,7 +59,7 @@ class NaiveMLP(nn.Module):
 
     def answer(self, x: Tensor, y: Tensor) -> Tensor:
         """f: question and last answer (B, L, vocab) -> logits (B, L, vocab)."""
-        h = torch.cat((x, y), dim=-1).flatten(1)
+        h = torch.cat((x, y), dim=-1).flatten(1).to(self.last.weight.dtype)
         h = F.relu(self.first(h))
         h = F.relu(self.second(h))
         return self.last(h).view_as(y)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import torch
 
-from tinyrec.checkpoints import build, save, write_atomically
+from tinyrec.checkpoints import MODELS, build, save, write_atomically
 from tinyrec.evaluate import evaluate
 from tinyrec.puzzles import PuzzleSet, sudoku, sudoku_generate
+from tinyrec.settings import check_fields
 from tinyrec.train import TrainConfig, compile_networks, pick_device, pick_precision, train
 
 PRESETS = Path(__file__).parent / "presets"
@@ -31,6 +32,9 @@ class Data:
     new_classes: int = 0
     seed: int = 0
 
+    def __post_init__(self):
+        check_fields(self, positive=("train", "test"), choices={"size": (4, 6, 9)})
+
 
 @dataclass(frozen=True)
 class Run:
@@ -42,6 +46,9 @@ class Run:
     settings: dict  # of the model, see its config; vocab and length follow from the data
     training: TrainConfig
     note: str = ""
+
+    def __post_init__(self):
+        check_fields(self, choices={"model": tuple(MODELS)})
 
 
 def presets() -> list[str]:
@@ -63,6 +70,8 @@ def load_run(name_or_file: str, **training) -> Run:
             )
     try:
         fields = json.loads(file.read_text())
+        if not isinstance(fields, dict):
+            raise ValueError("expected a JSON object")
         return Run(
             name=fields["name"],
             data=Data(**fields["data"]),
@@ -77,7 +86,7 @@ def load_run(name_or_file: str, **training) -> Run:
         raise ValueError(f"{file}, line {error.lineno}: not JSON ({error.msg})") from error
     except KeyError as error:
         raise ValueError(f"{file}: {error} is missing") from error
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{file}: {error}") from error
 
 
@@ -123,7 +132,9 @@ def processor() -> str:
 
 
 def execute(run: Run, out: Path, source: str) -> dict:
-    """Do the run of `source` (a preset's name or a file) and write what came of it into `out`; returns the result.
+    """Do the run of `source` (a preset or a file); write what came of it into `out` and return the result.
+
+    There will be result.json, card.md (for people), model.safetensors and, last, config.json.
 
     There will be model.safetensors, config.json, result.json and card.md, for people.
 
@@ -131,11 +142,11 @@ def execute(run: Run, out: Path, source: str) -> dict:
     (compilation included, tests not), the history, the machine, the versions and the command.
     ValueError, before anything is trained, where `out` cannot be written or holds a model already.
     """
-    claim(out)
     device = pick_device()
     dtype = pick_precision(device)
-    sets = make_data(run.data)
     model = make_model(run).to(device)
+    claim(out)
+    sets = make_data(run.data)
     how = compile_networks(model, device)
     print(
         f"{run.name}: {sum(p.numel() for p in model.parameters()):,} parameters, {device}, "
@@ -153,7 +164,7 @@ def execute(run: Run, out: Path, source: str) -> dict:
         "seconds": round(history[-1]["seconds"], 1),
     }
     for name, puzzles in tests.items():
-        found = evaluate(average, puzzles.x, puzzles.y, segments=16, dtype=dtype)
+        found = evaluate(average, puzzles.x, puzzles.y, dtype=dtype)
         result[name] = {
             "exact": found.exact[-1],
             "interval_95": found.interval,
@@ -170,9 +181,9 @@ def execute(run: Run, out: Path, source: str) -> dict:
         "command": f"python -m tinyrec train {source} --seed {run.training.seed}",
         "history": history,
     }
-    save(average, out, run=asdict(run))
     write_atomically(out / "result.json", (json.dumps(result, indent=1) + "\n").encode())
     write_atomically(out / "card.md", card(run, result).encode())
+    save(average, out, run=asdict(run))
     return result
 
 
@@ -201,16 +212,19 @@ def card(run: Run, result: dict) -> str:
         r = result[name]
         lines.append(
             f"- **Accuracy** on {r['n']} {what[name]}: {r['exact']:.1%} exact (95 % interval "
-            f"{r['interval_95'][0]:.1%} to {r['interval_95'][1]:.1%}), {r['cell']:.2%} of the cells; "
-            f'16 segments, of which {r["mean_segments"]:.1f} until it says "solved".'
+            f"{r['interval_95'][0]:.1%} to {r['interval_95'][1]:.1%}), {r['cell']:.2%} of the cells, "
+            f"after {run.settings.get('segments', 'all')} segments."
         )
+    if run.note:
+        lines.append(f"- **Note**: {run.note}.")
     return "\n".join(lines) + "\n"
 
 
 def claim(out: Path) -> None:
     """Make the output folder, or say why it cannot be used."""
-    if (out / "model.safetensors").exists():
-        raise ValueError(f"{out}: holds a model already; choose another folder")
+    for name in ("model.safetensors", "config.json", "result.json", "card.md"):
+        if (out / name).exists():
+            raise ValueError(f"{out}: holds a {name} already; choose another folder")
     try:
         out.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=out):

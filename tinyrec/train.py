@@ -13,6 +13,7 @@ from tinyrec.layers import Network
 from tinyrec.losses import segment_loss
 from tinyrec.optim import AdamAtan2, SignSGD, moving_average
 from tinyrec.puzzles import PuzzleSet
+from tinyrec.settings import check_fields
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,24 @@ class TrainConfig:
     )
     seed: int = 0
 
+    def __post_init__(self):
+        check_fields(
+            self,
+            positive=("steps", "batch"),
+            choices={
+                "optimizer": ("adam_atan2", "adamw", "muon"),
+                "loss": ("stablemax", "softmax"),
+            },
+        )
+        if not 0 <= self.ema < 1:
+            raise ValueError(
+                f"TrainConfig.ema is {self.ema!r}; expected a number from 0 to below 1"
+            )
+        if self.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
+            raise ValueError(
+                f"optimizer 'muon' needs PyTorch 2.9 or newer; this is {torch.__version__}"
+            )
+
 
 def pick_device() -> torch.device:
     """A CUDA GPU where there is one, otherwise the CPU."""
@@ -50,9 +69,8 @@ def pick_precision(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        fast = getattr(
-            torch.cpu, "_is_amx_tile_supported", bool
-        )()  # PyTorch has no public name for it
+        asks = "_is_amx_tile_supported"  # PyTorch has no public name for it
+        fast = hasattr(torch.cpu, asks) and getattr(torch.cpu, asks)()
     return torch.bfloat16 if fast else torch.float32
 
 
@@ -63,10 +81,10 @@ def compile_networks(model: nn.Module, device: torch.device) -> str:
     except Exception as error:  # no C++ compiler, no Triton, an unsupported Python, ...
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         return f"eager: torch.compile does not work here ({reason[:90]})"
-    for part in model.modules():
-        if isinstance(part, Network):
-            part.compile()
-    return "torch.compile"
+    networks = [part for part in model.modules() if isinstance(part, Network)]
+    for network in networks:
+        network.compile()
+    return "torch.compile" if networks else "eager: this model has nothing to compile"
 
 
 def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
@@ -88,13 +106,9 @@ def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.O
         )
     if config.optimizer == "adam_atan2":
         optimizers.append(AdamAtan2(parameters.values(), betas=config.betas, **common))
-    elif config.optimizer in ("adamw", "muon"):
+    else:
         optimizers.append(
             torch.optim.AdamW(parameters.values(), betas=config.betas, fused=True, **common)
-        )
-    else:
-        raise ValueError(
-            f"unknown optimizer {config.optimizer!r}; expected 'adam_atan2', 'adamw' or 'muon'"
         )
     if table is not None:
         optimizers.append(
@@ -130,11 +144,6 @@ def train(
     generator = torch.Generator(device).manual_seed(config.seed)
     on_device = PuzzleSet(puzzles.x.to(device), puzzles.y.to(device), puzzles.augment)
     offered = on_device.batches(config.batch, generator)
-    ids = (
-        torch.zeros(config.batch, dtype=torch.long, device=device)
-        if getattr(model.config, "puzzles", 0)
-        else None
-    )
     optimizers = make_optimizers(model, config)
     peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     average = moving_average(model, config.ema) if config.ema else None
@@ -147,10 +156,8 @@ def train(
                 group["lr"] = learning_rate * rate(step, config)
 
         x, y = next(offered)
-        carry = carry or empty_carry(model, x, y, ids, dtype)
-        carry, outputs = segment(
-            model, refill(model, carry, x, y, ids), config.exploration, generator
-        )
+        carry = carry or empty_carry(model, x, y, dtype=dtype)
+        carry, outputs = segment(model, refill(model, carry, x, y), config.exploration, generator)
         loss, metrics = segment_loss(carry, outputs, config.loss, config.halt_weight)
         loss.backward()
         for optimizer in optimizers:

@@ -5,9 +5,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tinyrec.layers import Embedding, Heads, Network, truncated_normal
+from tinyrec.layers import BLOCK_CHOICES, Embedding, Heads, Network, check_block, truncated_normal
+from tinyrec.settings import check_fields
 
 State = tuple[Tensor, ...]
+SIZES = (
+    "vocab",
+    "length",
+    "width",
+    "layers",
+    "latent_steps",
+    "recursions",
+    "segments",
+    "heads",
+    "multiple",
+)
 
 
 @dataclass(frozen=True)
@@ -35,21 +47,12 @@ class TRMConfig:
     multiple: int = 256  # inner sizes of SwiGLU are rounded up to a multiple of this
 
     def __post_init__(self):
-        choices = {
-            "mixing": ("mlp", "attention"),
-            "positions": ("rope", "learned", "none"),
-            "networks": (1, 2),
-            "gradient": ("full", "one_step"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(
-                    f"TRMConfig.{name} is {getattr(self, name)!r}; expected one of {allowed}"
-                )
-        if self.positions == "rope" and self.mixing == "mlp":
-            raise ValueError(
-                "TRMConfig.positions is 'rope'; rotary positions need mixing='attention'"
-            )
+        check_fields(
+            self,
+            positive=SIZES,
+            choices={**BLOCK_CHOICES, "networks": (1, 2), "gradient": ("full", "one_step")},
+        )
+        check_block(self)
 
 
 class TRM(nn.Module):

@@ -8,6 +8,7 @@ of cells tells the size: 16 is 4x4 with boxes of 2x2, 36 is 6x6 with boxes of
 import gzip
 import itertools
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -230,27 +231,35 @@ def read_csv(path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     question, a rating that is no whole number.
     """
     opener = gzip.open if Path(path).suffix == ".gz" else open
-    blocks, line, cells = [], 2, 0
     # A byte that is no text becomes an illegal character, with a line number.
-    with opener(path, "rt", encoding="utf-8", errors="replace") as file:
-        header = file.readline().rstrip("\n")
-        if header != HEADER:
-            raise ValueError(f"{path}, line 1: expected {HEADER}, found {header}")
-        while lines := list(itertools.islice(file, BLOCK)):
-            rows = [text.rstrip("\n").split(",") for text in lines]
-            try:
-                cells = cells or len(rows[0][1])
-                blocks.append(_columns(rows, cells))
-            except (ValueError, IndexError):
-                for number, row in enumerate(rows, line):
-                    if fault := _fault(row, cells):
-                        raise ValueError(f"{path}, line {number}: {fault}") from None
-                raise
-            line += len(rows)
+    try:
+        with opener(path, "rt", encoding="utf-8", errors="replace") as file:
+            blocks = list(_blocks(file, path))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"{path}: cut short or not a gzip file ({error})") from error
     if not blocks:
         raise ValueError(f"{path}: no puzzle below the header")
     puzzles, solutions, ratings = (np.concatenate(column) for column in zip(*blocks))
     return puzzles, solutions, ratings
+
+
+def _blocks(file, path: str | Path):
+    """Yield the columns of BLOCK rows at a time; ValueError names file, line and fault."""
+    header = file.readline().rstrip("\n")
+    if header != HEADER:
+        raise ValueError(f"{path}, line 1: expected {HEADER}, found {header}")
+    line, cells = 2, 0
+    while lines := list(itertools.islice(file, BLOCK)):
+        rows = [text.rstrip("\n").split(",") for text in lines]
+        try:
+            cells = cells or len(rows[0][1])
+            yield _columns(rows, cells)
+        except (ValueError, IndexError):
+            for number, row in enumerate(rows, line):
+                if fault := _fault(row, cells):
+                    raise ValueError(f"{path}, line {number}: {fault}") from None
+            raise
+        line += len(rows)
 
 
 def _columns(rows: list[list[str]], cells: int) -> tuple[np.ndarray, ...]:
