@@ -11,7 +11,7 @@ import torch
 from tinyrec import exercises
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
-CALL = re.compile(r"^exercises\.(\w+)\((\w+)\)$", re.M)
+CALL = re.compile(r"^exercises\.(\w+)\((\w+)\);$", re.M)
 
 
 def found():
