@@ -11,6 +11,8 @@ from tinyrec import show
 from tinyrec.checkpoints import load_model
 from tinyrec.evaluate import think
 from tinyrec.puzzles import sudoku, sudoku_generate
+from tinyrec.puzzles.sudoku_classes import fingerprint
+from tinyrec.runs import load_run, make_data
 
 OUT = Path(__file__).parent / "_static" / "steps.png"
 
@@ -21,8 +23,11 @@ def main():
     steps = list(think(model.requires_grad_(False), sudoku.encode(puzzles), 7))
     answers = np.stack([sudoku.decode(logits.argmax(-1)) for logits, _, _ in steps])
     solved = (answers == solutions).all(-1)  # (segments, puzzles)
-    late = np.where(solved[-1], solved.argmax(0), -1)
+    trained_on = sudoku.decode(make_data(load_run("sudoku-6x6").data)["train"].x)
+    new = ~np.isin(fingerprint(puzzles), fingerprint(trained_on))  # no image of one it has seen
+    late = np.where(solved[-1] & new, solved.argmax(0), -1)
     choice = int(late.argmax())  # solved in the end, and later than any other
+    assert late[choice] >= 0, "the model solves none of these puzzles"
     q = [float(q[choice, 0]) for _, q, _ in steps]
     show.use_style()
     figure = show.steps_figure(puzzles[choice], answers[:, choice], solutions[choice], q)

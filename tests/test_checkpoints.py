@@ -186,3 +186,15 @@ def test_shipped_models_load_are_small_and_have_a_card(name):
 def test_the_default_configs_are_the_papers():
     assert (TRMConfig().latent_steps, TRMConfig().recursions, TRMConfig().prefix) == (6, 3, 16)
     assert (HRMConfig().high_cycles, HRMConfig().low_cycles, HRMConfig().prefix) == (2, 2, 1)
+
+
+def test_the_stored_runs_keep_the_promise_of_the_preset():
+    """Three seeds, from scratch on two cores: at least 95 % exact, in under three minutes of training."""
+    stored = sorted(
+        (checkpoints.PRETRAINED.parents[1] / "book" / "results").glob("sudoku-6x6-seed*.json")
+    )
+    results = [json.loads(path.read_text()) for path in stored]
+    assert [result["seed"] for result in results] == [0, 1, 2]
+    for result in results:
+        assert result["test"]["exact"] >= 0.95 and result["test_new_classes"]["exact"] >= 0.95
+        assert result["seconds"] < 180 and result["machine"]["threads"] == 2

@@ -22,7 +22,8 @@ PRESETS = Path(__file__).parent / "presets"
 class Data:
     """Which Sudoku puzzles: `train` and `test` of them, none a symmetric image of one of another set.
 
-    They are minimal, or have `clues` given digits. With new_classes > 0, that many classes of solution grids are kept out of training; they make a second test set.
+    They are minimal, or have `clues` given digits. With new_classes > 0, that many classes of
+    solution grids are kept out of training; they make a second test set.
     """
 
     size: int
