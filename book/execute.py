@@ -8,7 +8,7 @@ Every notebook has one cell tagged `parameters`, which reads
     profile = os.environ.get("TINYREC_PROFILE", "cpu")
 
 and behind which papermill puts its own `profile = "..."`. The variable is for those
-who run a source as it stands: nbval does, and conftest.py sets it to smoke.
+who run a source as it stands: nbval does, and notebooks/conftest.py sets it to smoke.
 
 A notebook runs when its copy is missing or no longer true (freshness.py says why).
 When only its prose changed, the outputs are kept. A notebook that fails leaves its
