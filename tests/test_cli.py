@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -111,6 +111,16 @@ def test_evaluate_prints_one_json_object(capsys, tmp_path, model):
     assert status == 0 and out.count("\n") == 1
     assert set(found) == {"exact", "cell", "n", "mean_segments", "seconds", "interval_95"}
     assert found["n"] == 9 and found["interval_95"][0] <= found["exact"] <= found["interval_95"][1]
+    assert found["mean_segments"] == 2
+
+
+def test_evaluate_stops_early_when_asked(capsys, tmp_path):
+    data = tmp_path / "four.csv"
+    call(capsys, "data", "sudoku", "--size", 4, "--count", 50, "--clues", 6, "--out", data)
+    words = ("evaluate", "--model", "sudoku-4x4", "--data", data)
+    full, early = (json.loads(call(capsys, *words, *more)[1]) for more in ((), ("--stop-early",)))
+    assert set(full) == set(early) and full["mean_segments"] == 16
+    assert 1 <= early["mean_segments"] <= 3 and abs(full["exact"] - early["exact"]) < 0.05
 
 
 def test_solve_prints_every_segment_the_answer_and_whether_it_is_valid(capsys, model, puzzle):
@@ -184,10 +194,6 @@ def test_a_gzip_file_cut_short_is_named(capsys, tmp_path, model):
     assert "not a gzip file" in refused(capsys, "evaluate", "--model", model, "--data", path)
 
 
-def test_a_9x9_puzzle_needs_a_model(capsys):
-    assert "no model for 9x9 ships with tinyrec" in refused(capsys, "solve", "." * 80 + "1")
-
-
 @pytest.mark.parametrize("name", ["config.json", "card.md"])
 def test_train_does_not_overwrite_other_files(capsys, tmp_path, name):
     config, out = tmp_path / "run.json", tmp_path / "out"
@@ -218,6 +224,7 @@ def test_missing_files_and_unknown_names_are_named(capsys, tmp_path, model):
         ({"data": {"size": 5, "train": 1, "test": 1}}, "Data.size is 5"),
         ({"data": {"size": 4, "train": "5", "test": 1}}, "Data.train is '5'"),
         ({"data": {"size": 4, "train": 5, "test": 0}}, "Data.test is 0"),
+        ({"data": {"size": 4, "train": 5, "test": 5, "revealed": 1.5}}, "Data.revealed is 1.5"),
         ({"model": ["trm"]}, "Run.model is ['trm']"),
         ({"settings": []}, "Run.settings is []"),
         ({"settings": {"width": "96"}}, "TRMConfig.width is '96'"),
@@ -285,7 +292,10 @@ def test_the_command_line_itself():
 
 
 @pytest.mark.parametrize("name", presets())
-def test_every_preset_is_a_run(name):
+def test_every_preset_is_a_run(tmp_path, name):
     run = load_run(name)
     assert run.name == name and run == replace(run)
+    again = tmp_path / "again.json"
+    again.write_text(json.dumps(asdict(run)))
+    assert load_run(str(again)) == run
     assert (PRETRAINED / name / "model.safetensors").exists()

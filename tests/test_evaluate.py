@@ -4,8 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from tinyrec.evaluate import evaluate, wilson_interval
+from tinyrec.evaluate import answer, evaluate, wilson_interval
+from tinyrec.trm import TRM, TRMConfig
 
 
 class Learner(torch.nn.Module):
@@ -70,3 +72,60 @@ def test_nothing_to_evaluate_is_an_error():
 )
 def test_wilsons_interval_against_published_values(right, n, low, high):
     assert wilson_interval(right, n) == pytest.approx((low, high), abs=2e-4)
+
+
+class Scripted(torch.nn.Module):
+    """Its answer is the number of the segment, up to the question's first token: from then on it has settled.
+
+    The question's second token says from which segment on q is quite sure; before, q only finds it likely.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.config = SimpleNamespace(segments=8, q_learning=False)
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.calls = []
+
+    def initial_state(self, batch, dtype):
+        return (torch.zeros(batch, 1),)
+
+    def forward(self, tokens, state):
+        self.calls.append(len(tokens))
+        seen = state[0] + 1
+        settled = torch.minimum(seen[:, 0].long(), tokens[:, 0])
+        logits = F.one_hot(settled[:, None].expand_as(tokens), 16).float()
+        q = torch.where(seen[:, 0].long() >= tokens[:, 1], 4.0, 1.0)
+        return (seen,), logits, torch.stack((q, -q), 1)
+
+
+def test_answers_stop_when_q_is_sure():
+    #                  settles, sure from
+    tokens = torch.tensor([[1, 1], [3, 2], [2, 5], [9, 3], [1, 9], [2, 8]])
+    found = answer(Scripted(), tokens, batch=2)
+    assert found.segments.tolist() == [1, 2, 5, 3, 8, 8]
+    assert found.tokens[:, 0].tolist() == [1, 2, 2, 3, 1, 2]
+    assert answer(Scripted(), tokens, sure=0.5).segments.tolist() == [1] * 6
+    assert answer(Scripted(), tokens, sure=0.99).segments.tolist() == [8] * 6
+
+
+@pytest.mark.parametrize("wrong", [dict(batch=0), dict(sure=1.5), dict(sure=-0.1)], ids=str)
+def test_answer_refuses_what_it_cannot_do(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}.*{next(iter(wrong.values()))}"):
+        answer(Scripted(), torch.tensor([[1, 1]]), **wrong)
+
+
+def test_the_slots_stay_full_and_take_the_next_puzzle():
+    model = Scripted()
+    tokens = torch.tensor([[1, 2]] * 5)
+    answer(model, tokens, batch=2)
+    assert model.calls == [2] * 6  # three rounds of two segments
+
+
+def test_a_model_that_is_never_sure_gives_the_answers_of_all_segments():
+    torch.manual_seed(0)
+    sizes = dict(vocab=6, length=16, width=32, latent_steps=2, recursions=1, segments=4)
+    model = TRM(TRMConfig(**sizes, prefix=1))  # q starts at -5
+    x = torch.randint(1, 6, (10, 16), generator=torch.Generator().manual_seed(0))
+    found = answer(model, x, batch=4)
+    assert set(found.segments.tolist()) == {model.config.segments}
+    assert torch.equal(found.tokens, evaluate(model, x, x).answers)

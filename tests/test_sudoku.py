@@ -607,6 +607,26 @@ def test_batches_are_augmented_anew():
     assert (x == first[0]).all()
 
 
+def test_revealed_puzzles_keep_their_givens_and_their_solution():
+    x, y = (sudoku.encode(grids) for grids in generate(6, 400, seed=0))
+    shown = sudoku.reveal(x, y, 0.5, torch.Generator().manual_seed(0))
+    given = x != 1
+    assert (shown[given] == x[given]).all() and ((shown == x) | (shown == y)).all()
+    more = ((shown != x).sum(1) / (~given).sum(1)).double()
+    assert 0.4 < (more > 0).double().mean() < 0.55  # about half of the puzzles
+    assert 0.2 < more[more > 0].mean() < 0.3 and more.max() < 0.8  # a quarter of their blanks
+    assert (sudoku.reveal(x, y, 0.0) == x).all()
+
+
+def test_only_training_puzzles_are_revealed():
+    grids = generate(6, 50, seed=0)
+    drawn = sudoku.puzzle_set(*grids, augmented=True, revealed=1.0)
+    x, y = next(drawn.batches(50, torch.Generator().manual_seed(0)))
+    assert (x != 1).sum() > 1.2 * (drawn.x != 1).sum()
+    assert sudoku.is_solution(sudoku.decode(x), sudoku.decode(y)).all()
+    assert sudoku.puzzle_set(*grids, revealed=1.0).augment is None
+
+
 def test_puzzle_set_says_what_is_wrong():
     x = torch.zeros(3, 16, dtype=torch.long)
     with pytest.raises(ValueError, match=r"got \(3, 16\) and \(2, 16\)"):

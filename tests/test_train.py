@@ -9,7 +9,7 @@ from tinyrec import train as training
 from tinyrec.hrm import HRM, HRMConfig
 from tinyrec.naive import NaiveConfig, NaiveMLP
 from tinyrec.puzzles import PuzzleSet
-from tinyrec.train import TrainConfig, compile_networks, make_optimizers, rate, train
+from tinyrec.train import TrainConfig, compile_model, make_optimizers, rate, train
 from tinyrec.trm import TRM, TRMConfig
 
 TINY = dict(vocab=6, length=16, width=32, heads=2, prefix=1, multiple=32)
@@ -102,7 +102,7 @@ def test_the_averaged_model_is_returned():
 
 def test_the_learning_rate_warms_up_stays_and_cools_down():
     config = TrainConfig(steps=10, warmup=4, cooldown=2)
-    assert [rate(step, config) for step in range(10)] == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1, 0.5]
+    assert [rate(step, config) for step in range(10)] == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1, 0.25]
 
 
 def test_puzzle_embeddings_go_to_sign_sgd_and_muon_takes_inner_matrices_only():
@@ -139,16 +139,20 @@ def test_no_compiler_means_eager_and_says_so(monkeypatch):
 
     monkeypatch.setattr(training.torch, "compile", broken)
     model = small()
-    said = compile_networks(model, torch.device("cpu"))
+    said = compile_model(model, torch.device("cpu"))
     assert said.startswith("eager") and "no C++ compiler found" in said
     train(model, copying(), replace(QUICK, steps=1), quiet=True)
 
 
 def test_precision_follows_the_hardware(monkeypatch):
-    for amx, dtype in ((True, torch.bfloat16), (False, torch.float32)):
-        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    asks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+    for has in ((True, False), (False, True), (False, False)):
+        for ask, answer in zip(asks, has):
+            monkeypatch.setattr(torch.cpu, ask, lambda answer=answer: answer, raising=False)
+        dtype = torch.bfloat16 if any(has) else torch.float32
         assert training.pick_precision(torch.device("cpu")) is dtype
-    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported")
+    for ask in asks:  # an older PyTorch
+        monkeypatch.delattr(torch.cpu, ask)
     assert training.pick_precision(torch.device("cpu")) is torch.float32
 
 

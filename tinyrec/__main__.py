@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tinyrec.checkpoints import load_model, pretrained
-from tinyrec.evaluate import evaluate, think
+from tinyrec.checkpoints import load_model
+from tinyrec.evaluate import answer, evaluate, think, wilson_interval
 from tinyrec.puzzles import sudoku, sudoku_generate, sudoku_solve
 from tinyrec.runs import execute, load_run, presets
-from tinyrec.train import pick_device
+from tinyrec.train import pick_device, pick_precision
 
 
 def data(arguments) -> None:
@@ -37,24 +37,28 @@ def train(arguments) -> None:
 
 
 def evaluate_file(arguments) -> None:
-    """Measure a model on the puzzles of a file; prints one JSON object."""
+    """Measure a model on the puzzles of a file; prints one JSON object (mean_segments: segments run)."""
     model = load_model(arguments.model)
     puzzles, solutions, _ = sudoku.read_csv(Path(arguments.data))
     fits(model, puzzles[0])
-    device = pick_device()
+    device, (x, y) = pick_device(), (sudoku.encode(puzzles), sudoku.encode(solutions))
+    how = dict(segments=arguments.segments, dtype=pick_precision(device))
     began = time.perf_counter()
-    found = evaluate(
-        model.to(device), sudoku.encode(puzzles), sudoku.encode(solutions), arguments.segments
-    )
+    if arguments.stop_early:
+        found = answer(model.to(device), x, **how)
+        right, segments = found.tokens == y, found.segments.double().mean().item()
+    else:
+        found = evaluate(model.to(device), x, y, **how)
+        right, segments = found.answers == y, float(arguments.segments)
     print(
         json.dumps(
             {
-                "exact": found.exact[-1],
-                "cell": found.cell[-1],
+                "exact": right.all(1).double().mean().item(),
+                "cell": right.double().mean().item(),
                 "n": len(puzzles),
-                "mean_segments": found.mean_segments,
+                "mean_segments": segments,
                 "seconds": time.perf_counter() - began,
-                "interval_95": found.interval,
+                "interval_95": wilson_interval(int(right.all(1).sum()), len(puzzles)),
             }
         )
     )
@@ -69,8 +73,6 @@ def solve(arguments) -> None:
     if count == 0:
         raise ValueError("the puzzle has no solution")
     name = arguments.model or f"sudoku-{size}x{size}"
-    if not arguments.model and name not in pretrained():
-        raise ValueError(f"no model for {size}x{size} ships with tinyrec; name one with --model")
     model = load_model(name)
     fits(model, puzzle)
     segments = arguments.segments or model.config.segments
@@ -79,11 +81,11 @@ def solve(arguments) -> None:
         for s, (logits, q, _) in enumerate(
             think(model, sudoku.encode(puzzle)[None], segments), start=1
         ):
-            answer = sudoku.decode(logits.argmax(-1))[0]
+            grid = sudoku.decode(logits.argmax(-1))[0]
             says = "" if q is None else f", says solved: {q[0, 0].sigmoid():.0%}"
-            print(f"segment {s} of {segments}{says}\n{sudoku.format_grid(answer)}\n")
-    valid = bool(sudoku.is_solution(puzzle[None], answer[None])[0])
-    print(f"answer: {sudoku.to_string(answer)}\nvalid: {'yes' if valid else 'no'}")
+            print(f"segment {s} of {segments}{says}\n{sudoku.format_grid(grid)}\n")
+    valid = bool(sudoku.is_solution(puzzle[None], grid[None])[0])
+    print(f"answer: {sudoku.to_string(grid)}\nvalid: {'yes' if valid else 'no'}")
     if count > 1:
         print("note: the puzzle has more than one solution")
 
@@ -144,7 +146,10 @@ def main(words: list[str] | None = None) -> int:
     )
     command.add_argument("--model", required=True, metavar="NAME|DIR")
     command.add_argument("--data", required=True, metavar="FILE.csv[.gz]")
-    command.add_argument("--segments", type=positive, default=16)
+    command.add_argument("--segments", type=positive, default=16, help="at most; default: 16")
+    command.add_argument(
+        "--stop-early", action="store_true", help="no more segments for a puzzle once q is 98 %% sure that it is solved"
+    )
     command.set_defaults(call=evaluate_file)
 
     command = commands.add_parser("solve", help="solve one puzzle", description=solve.__doc__)

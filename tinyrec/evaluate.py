@@ -56,7 +56,75 @@ def think(
     state = model.initial_state(len(tokens), dtype)
     for _ in range(segments):
         state, logits, q = model(tokens, state, puzzle_ids)
+        state = own(state)
         yield logits, q, state
+
+
+def own(state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """A copy: a model that runs as a CUDA graph writes the states of its next call over those of this one."""
+    return tuple(part.clone() for part in state)
+
+
+@dataclass
+class Answers:
+    """The answers to N puzzles, each after as many segments as it took."""
+
+    tokens: Tensor  # (N, L)
+    segments: Tensor  # (N,)
+
+
+@torch.no_grad()
+def answer(
+    model: nn.Module,
+    tokens: Tensor,
+    segments: int | None = None,
+    batch: int = 128,
+    sure: float = 0.98,
+    dtype: torch.dtype = torch.float32,
+) -> Answers:
+    """Answer every puzzle of tokens (N, L) and stop early where the model may: ACT at test time.
+
+    `batch` slots are kept full, as in training. A puzzle leaves its slot when q gives "solved" a probability above
+    `sure`, at the latest after `segments` (default: the model's own); the next puzzle takes the slot. In training
+    0.5 is enough; here it would stop too many puzzles at a wrong answer. The official codes run all segments, as
+    `evaluate` does. A model without q runs all segments here too.
+    """
+    if batch < 1 or not 0 <= sure <= 1:
+        raise ValueError(f"batch is {batch} and sure {sure}; expected at least 1, and 0 to 1")
+    was_training = model.training
+    model.eval()
+    segments = segments or model.config.segments
+    device, n = next(model.parameters()).device, len(tokens)
+    found = Answers(torch.empty_like(tokens), torch.zeros(n, dtype=torch.long))
+    waiting, empty = torch.arange(n), n
+    slots = torch.full((min(batch, n),), empty)  # the puzzle in each slot
+    fresh = model.initial_state(len(slots), dtype)
+    state = own(fresh)
+    x = tokens.new_zeros(len(slots), tokens.shape[1]).to(device)
+    steps = torch.zeros_like(slots)
+    while True:
+        free = (slots == empty).nonzero().flatten()[: len(waiting)]
+        slots[free], waiting = waiting[: len(free)], waiting[len(free) :]
+        if (slots == empty).all():
+            break
+        x[free] = tokens[slots[free]].to(device)
+        for part, start in zip(state, fresh):
+            part[free] = start[free]
+        steps[free] = 0
+
+        state, logits, q = model(x, state)
+        state = own(state)
+        steps = steps + 1
+        done = steps >= segments
+        if q is not None:
+            solved = q[:, 0] - q[:, 1] if model.config.q_learning else q[:, 0]
+            done = done | (solved.sigmoid() > sure).cpu()
+        leaves = done & (slots != empty)
+        found.tokens[slots[leaves]] = logits.argmax(-1).to(found.tokens)[leaves]
+        found.segments[slots[leaves]] = steps[leaves]
+        slots[leaves] = empty
+    model.train(was_training)
+    return found
 
 
 def evaluate(

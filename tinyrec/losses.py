@@ -56,9 +56,9 @@ def segment_loss(
     cell_loss = (cell_losses(outputs.logits, labels, kind).sum(-1) / scored.clamp(min=1)).sum()
     metrics = {
         "count": counted.sum(),
-        "cell": cell[counted].sum(),
+        "cell": (cell * counted).sum(),
         "exact": (exact & counted).sum(),
-        "segments": carry.steps[counted].sum(),
+        "segments": (carry.steps * counted).sum(),
         "cell_loss": cell_loss.detach(),
     }
     loss = cell_loss

@@ -13,7 +13,7 @@ from tinyrec.checkpoints import MODELS, build, save, write_atomically
 from tinyrec.evaluate import evaluate
 from tinyrec.puzzles import PuzzleSet, sudoku, sudoku_generate
 from tinyrec.settings import check_fields
-from tinyrec.train import TrainConfig, compile_networks, pick_device, pick_precision, train
+from tinyrec.train import TrainConfig, compile_model, pick_device, pick_precision, train
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -31,10 +31,13 @@ class Data:
     test: int
     clues: int | None = None
     new_classes: int = 0
+    revealed: float = 0.0  # share of the training draws that show further cells of the answer
     seed: int = 0
 
     def __post_init__(self):
         check_fields(self, positive=("train", "test"), choices={"size": (4, 6, 9)})
+        if not 0 <= self.revealed <= 1:
+            raise ValueError(f"Data.revealed is {self.revealed}; expected a share from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,15 @@ def load_run(name_or_file: str, **training) -> Run:
         fields = json.loads(file.read_text())
         if not isinstance(fields, dict):
             raise ValueError("expected a JSON object")
+        settings = {**fields["training"], **training}
         return Run(
             name=fields["name"],
             data=Data(**fields["data"]),
             model=fields["model"],
             settings=fields["settings"],
-            training=TrainConfig(**{**fields["training"], **training}),
+            training=TrainConfig(  # JSON has no tuples
+                **{k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+            ),
             note=fields.get("note", ""),
         )
     except OSError as error:
@@ -97,7 +103,8 @@ def make_data(data: Data) -> dict[str, PuzzleSet]:
         data.size, data.train, data.test, data.seed, data.clues, data.new_classes
     )
     return {
-        name: sudoku.puzzle_set(*grids, augmented=name == "train") for name, grids in sets.items()
+        name: sudoku.puzzle_set(*grids, augmented=name == "train", revealed=data.revealed)
+        for name, grids in sets.items()
     }
 
 
@@ -135,8 +142,6 @@ def processor() -> str:
 def execute(run: Run, out: Path, source: str) -> dict:
     """Do the run of `source` (a preset or a file); write what came of it into `out` and return the result.
 
-    There will be result.json, card.md (for people), model.safetensors and, last, config.json.
-
     There will be model.safetensors, config.json, result.json and card.md, for people.
 
     The result holds exact accuracy with its 95 % interval on each test set, seconds from the first step to the last
@@ -148,7 +153,7 @@ def execute(run: Run, out: Path, source: str) -> dict:
     model = make_model(run).to(device)
     claim(out)
     sets = make_data(run.data)
-    how = compile_networks(model, device)
+    how = compile_model(model, device)
     print(
         f"{run.name}: {sum(p.numel() for p in model.parameters()):,} parameters, {device}, "
         f"{str(dtype).removeprefix('torch.')}, {how}",
@@ -198,7 +203,8 @@ def card(run: Run, result: dict) -> str:
         f"{run.model.upper()}: {json.dumps(run.settings)}.",
         "",
         f"- **Data**: {data.train} Sudoku puzzles {size}, {kind}, made with seed {data.seed}; a random symmetric "
-        f"image at every draw.",
+        f"image at every draw"
+        + (f", {data.revealed:.0%} of them with further cells shown." if data.revealed else "."),
         f"- **Seed**: {result['seed']} (weights, order of puzzles, exploration).",
         f"- **Command**: `{result['command']}`: {result['steps']} steps, {result['seconds']:.0f} s of training "
         f"({result['seconds_with_tests']:.0f} s with its tests) on {result['machine']['device']}, "

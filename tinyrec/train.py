@@ -27,7 +27,7 @@ class TrainConfig:
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 1.0
     warmup: int = 2000  # steps of linear warm-up
-    cooldown: int = 0  # steps of linear decay to zero at the end
+    cooldown: int = 0  # steps of decay to zero at the end, with the square of the steps left
     puzzle_learning_rate: float = 1e-4  # SignSGD, for puzzle embeddings only
     puzzle_weight_decay: float = 1.0
     ema: float = 0.999  # decay of the moving average of the weights; 0: none
@@ -65,26 +65,39 @@ def pick_device() -> torch.device:
 
 
 def pick_precision(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it fast (recent GPUs, CPUs with AMX), otherwise float32."""
+    """bfloat16 where the hardware multiplies it fast (recent GPUs; CPUs with AMX or AVX512_BF16), otherwise float32."""
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        asks = "_is_amx_tile_supported"  # PyTorch has no public name for it
-        fast = hasattr(torch.cpu, asks) and getattr(torch.cpu, asks)()
+    else:  # PyTorch has no public name for these questions
+        asks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+        fast = any(getattr(torch.cpu, ask, bool)() for ask in asks)
     return torch.bfloat16 if fast else torch.float32
 
 
-def compile_networks(model: nn.Module, device: torch.device) -> str:
-    """Let torch.compile fuse the model's networks in place, where it works; says in one line what happened."""
+def compile_model(model: nn.Module, device: torch.device) -> str:
+    """Let torch.compile fuse the model in place, where it works; says in one line what happened.
+
+    On a GPU the whole segment becomes CUDA graphs, one forward and one backward, so that its hundreds of kernels need
+    not be launched one by one. On a CPU the networks are compiled, once with and once without gradient, and every call
+    uses them: sooner ready than a whole segment. A copy of the model, such as its moving average, is not compiled.
+    Models compiled before compile again at their next call: PyTorch counts the compilations of a process together,
+    and beyond eight it would go on eagerly without saying so.
+    """
+    networks = [part for part in model.modules() if isinstance(part, Network)]
+    if not networks:
+        return "eager: this model has nothing to compile"
     try:
         torch.compile(lambda x: x.sin() + 1)(torch.ones(2, device=device))
     except Exception as error:  # no C++ compiler, no Triton, an unsupported Python, ...
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         return f"eager: torch.compile does not work here ({reason[:90]})"
-    networks = [part for part in model.modules() if isinstance(part, Network)]
-    for network in networks:
-        network.compile()
-    return "torch.compile" if networks else "eager: this model has nothing to compile"
+    torch.compiler.reset()
+    if device.type == "cuda" and not model.config.puzzles:  # its sparse gradient stays outside
+        model.compile(mode="reduce-overhead", dynamic=False)
+    else:
+        for network in networks:
+            network.compile()
+    return "torch.compile"
 
 
 def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
@@ -120,10 +133,10 @@ def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.O
 
 
 def rate(step: int, config: TrainConfig) -> float:
-    """The learning rate's factor at a step: linear warm-up, constant, linear cool-down."""
-    up = (step + 1) / max(1, config.warmup)
-    down = (config.steps - step) / max(1, config.cooldown)
-    return min(1.0, up, down)
+    """The learning rate's factor at a step: linear warm-up, constant, quadratic cool-down."""
+    up = min(1.0, (step + 1) / max(1, config.warmup))
+    down = min(1.0, (config.steps - step) / max(1, config.cooldown))
+    return min(up, down**2)
 
 
 def train(

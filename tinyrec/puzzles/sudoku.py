@@ -186,12 +186,30 @@ def augment(
     return tuple(token.gather(1, t.gather(1, origin).long()).to(t.dtype) for t in (x, y))
 
 
-def puzzle_set(puzzles: np.ndarray, solutions: np.ndarray, augmented: bool = False) -> PuzzleSet:
-    """Grids (N, cells) as a PuzzleSet; `augmented`, a new image at every draw."""
-    return PuzzleSet(encode(puzzles), encode(solutions), augment if augmented else None)
+def reveal(
+    x: torch.Tensor, y: torch.Tensor, share: float, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """Make some puzzles of a batch easier: question x (B, cells) with further cells of the answer y shown.
+
+    With probability `share` a puzzle is chosen; then each of its blanks is filled in with a probability that is drawn
+    for the puzzle, uniformly from 0 to 1/2. The other puzzles stay as they are.
+    """
+    draw = dict(generator=generator, device=x.device)
+    chosen = torch.rand(len(x), 1, **draw) < share
+    shown = torch.rand(x.shape, **draw) < torch.rand(len(x), 1, **draw) / 2
+    return torch.where(chosen & shown, y, x)
 
 
-# --- files -----------------------------------------------------------------
+def puzzle_set(
+    puzzles: np.ndarray, solutions: np.ndarray, augmented: bool = False, revealed: float = 0.0
+) -> PuzzleSet:
+    """Grids as a PuzzleSet; `augmented`: a random symmetric image at every draw, a share of them `revealed`."""
+
+    def drawn(x, y, generator):
+        x, y = augment(x, y, generator)
+        return (reveal(x, y, revealed, generator) if revealed else x), y
+
+    return PuzzleSet(encode(puzzles), encode(solutions), drawn if augmented else None)
 
 
 def write_csv(path, puzzles, solutions, ratings, source: str = "tinyrec") -> None:
