@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test goldens clean
+.PHONY: help book test goldens bench bench-gpu clean
 
 # smoke (seconds, for tests), cpu (minutes) or gpu (full size)
 PROFILE ?= cpu
@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	then echo $$python; break; fi; done)
 
 help: ## list these commands
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 book: .venv/installed ## execute the notebooks, build the pages (PROFILE=smoke|cpu|gpu)
 	@.venv/bin/python book/execute.py --profile $(PROFILE)
@@ -26,6 +26,17 @@ test: .venv/installed ## unit tests, parity, notebooks at profile smoke, goldens
 
 goldens: .venv/installed ## renew the outputs in the sources that tests compare with
 	@.venv/bin/python book/goldens.py
+
+# What tinyrec is measured against; nothing else needs it.
+PEER = tiny-recursive-model==0.0.15 einops==0.8.2 ema-pytorch==0.8.3
+
+bench: .venv/installed ## time it all on this machine, renew the page (PARTS="throughput memory ...")
+	@.venv/bin/python -m pip install --quiet --no-deps $(PEER)
+	@.venv/bin/python tests/benchmarks/bench.py $(PARTS)
+
+bench-gpu: .venv/installed ## the same for full-size training on a CUDA GPU
+	@.venv/bin/python tests/benchmarks/gpu.py --out book/results/bench-gpu.json
+	@.venv/bin/python tests/benchmarks/page.py
 
 clean: ## remove what was built; .venv stays
 	rm -rf build

@@ -1,0 +1,114 @@
+"""All figures of the page on speed: python tests/benchmarks/bench.py [PART ...]
+
+Each part writes book/results/bench-PART.json; then the page is made anew from all of them. Keep the machine quiet.
+"""
+
+import argparse
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import page
+import torch
+from memory_curves import memory
+from profile_step import profiles
+from solve import time_to_solve
+from throughput import fixed_work, sizes
+
+from tinyrec.checkpoints import load_model, pretrained, write_atomically
+from tinyrec.evaluate import answer, evaluate
+from tinyrec.puzzles import sudoku, sudoku_generate
+from tinyrec.puzzles.sudoku_classes import fingerprint
+from tinyrec.runs import load_run, machine, make_data, make_model
+from tinyrec.train import compile_model, pick_precision, train
+
+RESULTS = Path(__file__).parents[2] / "book" / "results"
+CPU = torch.device("cpu")
+
+
+def throughput() -> dict:
+    return {"fixed": fixed_work(rounds=9, steps=4), "sizes": sizes(rounds=5, steps=4)}
+
+
+def stopping(many: int = 10_000) -> dict:
+    """Exact accuracy with all segments and with stopping early, on each shipped model's own held-out puzzles."""
+    dtype = pick_precision(CPU)
+    models = []
+    for name in pretrained():
+        model, test = load_model(name), make_data(load_run(name).data)["test"]
+        full, early = evaluate(model, test.x, test.y, dtype=dtype), answer(model, test.x, dtype=dtype)
+        says = full.q > 0
+        says[:, -1] = True  # the last segment ends it all
+        first = says.int().argmax(1)
+        models.append(
+            {
+                "model": name,
+                "puzzles": len(test),
+                "segments": model.config.segments,
+                "exact_all_segments": full.exact[-1],
+                "exact_from_half": full.solved[torch.arange(len(test)), first].double().mean().item(),
+                "mean_segments_from_half": full.mean_segments,
+                "exact_stopping": (early.tokens == test.y).all(1).double().mean().item(),
+                "mean_segments": early.segments.double().mean().item(),
+            }
+        )
+    return {"precision": str(dtype).removeprefix("torch."), "models": models, "many": batch(many)}
+
+
+def batch(many: int) -> dict:
+    """Seconds for the shipped 6x6 model to answer `many` new puzzles, and how many it gets right."""
+    name = "sudoku-6x6"
+    trained_on = sudoku.decode(make_data(load_run(name).data)["train"].x)
+    puzzles, solutions = sudoku_generate.generate(6, many + many // 5, seed=2026)
+    new = ~np.isin(fingerprint(puzzles), fingerprint(trained_on))
+    x, y = sudoku.encode(puzzles[new][:many]), sudoku.encode(solutions[new][:many])
+    began = time.perf_counter()
+    early = answer(load_model(name), x, dtype=pick_precision(CPU))
+    seconds = time.perf_counter() - began
+    exact = (early.tokens == y).all(1).double().mean().item()
+    full = evaluate(load_model(name), x, y, dtype=pick_precision(CPU)).exact[-1]
+    return {"puzzles": len(x), "seconds": seconds, "exact": exact, "exact_all_segments": full}
+
+
+def precision(seeds=(1, 2, 3)) -> dict:
+    """Exact accuracy of the 6x6 preset in both precisions, seed by seed: float32 to see what bfloat16 costs."""
+    found = {"seeds": list(seeds)}
+    for dtype in (torch.bfloat16, torch.float32):
+        exact = []
+        for seed in seeds:
+            run = load_run("sudoku-6x6", seed=seed, evaluate_every=0)
+            run = replace(run, data=replace(run.data, seed=seed))
+            model, sets = make_model(run), make_data(run.data)
+            compile_model(model, CPU)
+            solver, _ = train(model, sets["train"], run.training, dtype=dtype)
+            exact.append(evaluate(solver, sets["test"].x, sets["test"].y, dtype=dtype).exact[-1])
+        found[str(dtype).removeprefix("torch.")] = exact
+    return found
+
+
+PARTS = {
+    "throughput": throughput,
+    "profile": lambda: {"ways": profiles()},
+    "memory": memory,
+    "stopping": stopping,
+    "precision": precision,
+    "solve-6x6": lambda: time_to_solve("sudoku-6x6", [1, 2, 3, 4, 5]),
+    "solve-9x9": lambda: time_to_solve("sudoku-9x9", [1]),
+}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}")
+    wanted = parser.parse_args().parts or list(PARTS)
+    if unknown := set(wanted) - set(PARTS):
+        parser.error(f"unknown part {unknown.pop()!r}; expected one of {', '.join(PARTS)}")
+    for part in wanted:
+        found = {"machine": machine(CPU), **PARTS[part]()}
+        print(part, json.dumps(found, indent=1), flush=True)
+        write_atomically(
+            RESULTS / f"bench-{part}.json", (json.dumps(found, indent=1) + "\n").encode()
+        )
+    page.main()
