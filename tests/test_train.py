@@ -77,6 +77,20 @@ def test_the_same_seed_gives_the_same_losses():
     assert [entry["loss"] for entry in runs[0]] != [entry["loss"] for entry in other]
 
 
+def test_training_with_fewer_recursions_than_the_model_has():
+    deep, shallow = small(recursions=3), small(recursions=1)
+    solver, history = train(deep, copying(), replace(QUICK, recursions=1), quiet=True)
+    same, _ = train(shallow, copying(), QUICK, quiet=True)
+    assert history[-1]["loss"] < 0.8 * history[0]["loss"]
+    assert (deep.config.recursions, solver.config.recursions) == (3, 3)
+    assert all(torch.equal(a, b) for a, b in zip(solver.parameters(), same.parameters()))
+    for kind in ("hrm", "naive"):
+        with pytest.raises(ValueError, match="TrainConfig.recursions is 1; only TRM"):
+            train(small(kind), copying(), replace(QUICK, recursions=1), quiet=True)
+    with pytest.raises(ValueError, match="TrainConfig.recursions is 0"):
+        replace(QUICK, recursions=0)
+
+
 def test_the_history_says_what_was_measured():
     _, history = train(small(), copying(), QUICK, {"test": copying(8)}, quiet=True)
     assert [entry["step"] for entry in history] == [10, 20, 30]

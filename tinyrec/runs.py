@@ -129,13 +129,15 @@ def machine(device: torch.device) -> dict[str, str | int]:
 
 
 def processor() -> str:
-    """The processor's name and its widest matrix instructions, as far as the system tells."""
+    """The processor's name, generation and widest vector instructions, as far as the system tells."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    name = next(
-        (line.split(":")[1].strip() for line in lines if line.startswith("model name")),
-        platform.processor(),
-    )
+    about = {}
+    for name, _, value in (line.partition(":") for line in lines):
+        about.setdefault(name.strip(), value.strip())
+    name = about.get("model name", platform.processor())
+    if "cpu family" in about:  # virtual machines hide the name's number, and generations differ in speed
+        name += f" family {about['cpu family']} model {about.get('model', '?')}"
     return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
 
 

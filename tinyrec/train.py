@@ -1,7 +1,7 @@
 """The training loop: one step is one segment for every slot of the persistent carry."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -34,6 +34,7 @@ class TrainConfig:
     loss: str = "stablemax"  # "stablemax" or "softmax"
     halt_weight: float = 0.5  # weight of the halting losses
     exploration: float = 0.1  # probability that a slot must go on, drawn at every step
+    recursions: int | None = None  # T while training, for TRM; None: the model's own
     evaluate_every: int = 1000  # steps; 0: only at the end
     target: float = (
         2.0  # stop when the first test set's exact accuracy reaches this; above 1: never
@@ -43,7 +44,7 @@ class TrainConfig:
     def __post_init__(self):
         check_fields(
             self,
-            positive=("steps", "batch"),
+            positive=("steps", "batch", "recursions"),
             choices={
                 "optimizer": ("adam_atan2", "adamw", "muon"),
                 "loss": ("stablemax", "softmax"),
@@ -153,6 +154,11 @@ def train(
     entry before) and, for each test set, its exact accuracy under the set's name. Training stops early when the first
     test set's exact accuracy reaches `config.target`. The time spent on the tests is not counted in `seconds`.
     """
+    own = model.config
+    if config.recursions:
+        if not hasattr(own, "recursions"):
+            raise ValueError(f"TrainConfig.recursions is {config.recursions}; only TRM has a T")
+        model.config = replace(own, recursions=config.recursions)
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(config.seed)
     on_device = PuzzleSet(puzzles.x.to(device), puzzles.y.to(device), puzzles.augment)
@@ -204,7 +210,9 @@ def train(
                 **shown,
             )
     progress.close()
-    return (average.module if average else model).eval(), history
+    trained = average.module if average else model
+    model.config = trained.config = own
+    return trained.eval(), history
 
 
 def means(sums: dict) -> dict[str, float]:
