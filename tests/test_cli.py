@@ -245,7 +245,14 @@ def test_train_names_what_is_wrong_in_a_config(capsys, tmp_path, change, message
     assert not (tmp_path / "out" / "model.safetensors").exists()
 
 
-@pytest.mark.parametrize("text, message", [("{", "line 1: not JSON"), ("{}", "'name' is missing"), ("[]", "expected a JSON object")])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("{", "line 1: not JSON"),
+        ("{}", "'training' is missing"),
+        ("[]", "expected a JSON object"),
+    ],
+)
 def test_train_names_a_config_that_is_none(capsys, tmp_path, text, message):
     config = tmp_path / "run.json"
     config.write_text(text)

@@ -63,10 +63,7 @@ def values(found: dict) -> dict[str, str]:
     best = f"textbook, {precision}, compiled"
     return {
         "machine": machines(found),
-        "nine_seed": ""
-        if 0 not in [run["seed"] for run in nine["runs"]]
-        else " The 9x9 run is one of those that chose it, with a compile cache that was not empty; "
-        "seeds that had no say are still to come.",
+        "nine_seed": tested_later(nine),
         "six_median": f"{six['median_seconds']:.0f}",
         "six_longest": f"{six['longest_seconds']:.0f}",
         "six_lowest": f"{six['lowest_exact']:.1%}",
@@ -94,6 +91,22 @@ def values(found: dict) -> dict[str, str]:
         "recipe_tables": "\n".join(map(recipe_table, found["recipe"]["recipes"])),
         "gpu": gpu_section(found.get("gpu")),
     }
+
+
+def tested_later(nine: dict) -> str:
+    """What the 9x9 row does not show while its run is one whose deep test was made afterwards."""
+    run = nine["runs"][0]
+    if "tested_later" not in run:
+        return ""
+    before, later = run["tested_later"]["with_T_2"], run["tested_later"]
+    return (
+        f" The 9x9 run is one of those that chose it, with a compile cache that was not empty. When it ran, T = 2 was "
+        f"also the model's own, and its {run['seconds']:.0f} s end with that test: {before:.1%}. The "
+        f"{run['result']['test']['exact']:.1%} were measured later, with T = 8, on a slower machine "
+        f"({later['machine']['device']}), in {later['seconds']:.0f} s. Together that would be "
+        f"{(run['seconds'] + later['seconds']) / 60:.1f} minutes. So 90 % within 25 minutes, our aim, has not been shown "
+        f"in one run, nor with a seed that had no say."
+    )
 
 
 def machines(found: dict) -> str:
