@@ -67,7 +67,6 @@ def values(found: dict) -> dict[str, str]:
         "six_median": f"{six['median_seconds']:.0f}",
         "six_longest": f"{six['longest_seconds']:.0f}",
         "six_lowest": f"{six['lowest_exact']:.1%}",
-        "nine_median": f"{nine['median_seconds'] / 60:.0f}",
         "nine_lowest": f"{nine['lowest_exact']:.1%}",
         "seeds": str(len(six["runs"])),
         "nine_seeds": str(len(nine["runs"])),
@@ -114,8 +113,8 @@ def machines(found: dict) -> str:
     parts = {}
     for name, measured in found.items():
         for part in measured.get("recipes", [measured]):
-            line = "{device}, {threads} threads, torch {torch}".format(**part["machine"])
-            parts.setdefault(line, []).append(name)
+            line = "{device}, threads: {threads}, torch {torch}".format(**part["machine"])
+            parts.setdefault(line, {})[name] = None  # a dict keeps the order, a name once
     if len(parts) == 1:
         return f"Machine: {next(iter(parts))}."
     return "\n".join(f"- {', '.join(names)}: {line}." for line, names in parts.items())
