@@ -275,7 +275,7 @@ def throughput_figure(found):
             textcoords="offset points", va="center",
         )  # fmt: skip
     ax.set_yticks(range(len(names)), names)
-    ax.set_xlabel("training, puzzles a second (line: middle half of the rounds)")
+    ax.set_xlabel("puzzles a second (line: middle half)")
     ax.set_xlim(0, 1.12 * max(way["rate"]["high"] for way in ways.values()))
     ax.grid(False, axis="y")
     return figure
