@@ -209,3 +209,10 @@ def test_the_stored_runs_keep_the_promise_of_the_preset():
         result = run["result"]
         assert result["test"]["exact"] >= 0.95 and result["test_new_classes"]["exact"] >= 0.95
         assert result["test"]["n"] == 1000 and result["machine"]["threads"] == 2
+
+
+def test_the_stored_9x9_run_is_the_presets():
+    results = checkpoints.PRETRAINED.parents[1] / "book" / "results"
+    stored = json.loads((results / "bench-solve-9x9.json").read_text())
+    assert stored["run"] == json.loads(json.dumps(asdict(load_run("sudoku-9x9"))))
+    assert all(run["result"]["test"]["n"] == 1000 for run in stored["runs"])

@@ -11,7 +11,7 @@ import pytest
 
 from tinyrec.__main__ import main
 from tinyrec.checkpoints import PRETRAINED, build, load, save
-from tinyrec.puzzles import sudoku, sudoku_generate
+from tinyrec.puzzles import sudoku, sudoku_files, sudoku_generate
 from tinyrec.runs import load_run, presets
 
 PUZZLE = "1...4.....2.3..1"  # two clues in each row but one: solved below
@@ -72,7 +72,7 @@ def test_data_writes_puzzles_that_can_be_read_again(capsys, tmp_path):
         call(capsys, "data", "sudoku", "--size", 4, "--count", 12, "--seed", 5, "--out", out)[0]
         == 0
     )
-    puzzles, solutions, ratings = sudoku.read_csv(out)
+    puzzles, solutions, ratings = sudoku_files.read_csv(out)
     assert (
         puzzles.shape == (12, 16)
         and sudoku.is_solution(puzzles, solutions).all()
@@ -89,7 +89,7 @@ def test_data_with_a_chosen_number_of_clues(capsys, tmp_path):
         call(capsys, "data", "sudoku", "--size", 6, "--count", 5, "--clues", 14, "--out", out)[0]
         == 0
     )
-    assert (sudoku.read_csv(out)[0] > 0).sum(1).tolist() == [14] * 5
+    assert (sudoku_files.read_csv(out)[0] > 0).sum(1).tolist() == [14] * 5
 
 
 def test_train_writes_a_model_its_config_and_its_result(capsys, tmp_path):

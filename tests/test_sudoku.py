@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tinyrec.puzzles import PuzzleSet, sudoku
+from tinyrec.puzzles import PuzzleSet, sudoku, sudoku_files
 from tinyrec.puzzles.sudoku_classes import fingerprint, normal_grids, solution_class
 from tinyrec.puzzles.sudoku_generate import generate, split
 from tinyrec.puzzles.sudoku_solve import BLOCK, all_solutions, rate, solve
@@ -460,18 +460,18 @@ def test_split_at_9x9_and_its_errors():
 @pytest.mark.parametrize("name", ("grids.csv", "grids.csv.gz"))
 def test_csv_round_trip(tmp_path, name):
     path = tmp_path / name
-    sudoku.write_csv(path, PUZZLES, ANSWERS, [0, 93, 5], source="known")
+    sudoku_files.write_csv(path, PUZZLES, ANSWERS, [0, 93, 5], source="known")
     opener = gzip.open if name.endswith("gz") else open
     with opener(path, "rt") as file:
         lines = file.read().split("\n")
     question, answer = next(iter(KNOWN.items()))
     assert lines[:2] == ["source,question,answer,rating", f"known,{question},{answer},0"]
-    puzzles, solutions, ratings = sudoku.read_csv(path)
+    puzzles, solutions, ratings = sudoku_files.read_csv(path)
     assert puzzles.dtype == solutions.dtype == np.uint8
     assert (puzzles == PUZZLES).all() and (solutions == ANSWERS).all()
     assert ratings.tolist() == [0, 93, 5]
     first = path.read_bytes()
-    sudoku.write_csv(str(path), puzzles, solutions, ratings, source="known")
+    sudoku_files.write_csv(str(path), puzzles, solutions, ratings, source="known")
     assert path.read_bytes() == first and os.listdir(tmp_path) == [name]
 
 
@@ -512,7 +512,7 @@ def test_read_names_the_broken_line(tmp_path, line, fault):
         "\n".join(["source,question,answer,rating", good, good, line, good, ""]), "utf-8"
     )
     with pytest.raises(ValueError) as error:
-        sudoku.read_csv(path)
+        sudoku_files.read_csv(path)
     assert str(error.value) == f"{path}, line 4: {fault}"
 
 
@@ -539,37 +539,37 @@ def test_read_names_a_broken_beginning(tmp_path, text, fault):
     path = tmp_path / "broken.csv"
     path.write_text(text)
     with pytest.raises(ValueError) as error:
-        sudoku.read_csv(path)
+        sudoku_files.read_csv(path)
     assert str(error.value) == f"{path}{fault}"
 
 
 def test_read_counts_lines_across_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr(sudoku, "BLOCK", 3)
+    monkeypatch.setattr(sudoku_files, "BLOCK", 3)
     path = tmp_path / "grids.csv"
-    sudoku.write_csv(path, PUZZLES[[0] * 8], ANSWERS[[0] * 8], range(8))
-    assert sudoku.read_csv(path)[2].tolist() == list(range(8))
+    sudoku_files.write_csv(path, PUZZLES[[0] * 8], ANSWERS[[0] * 8], range(8))
+    assert sudoku_files.read_csv(path)[2].tolist() == list(range(8))
     path.write_text(path.read_text() + "oops\n")
     with pytest.raises(ValueError, match="line 10: expected 4 columns"):
-        sudoku.read_csv(path)
+        sudoku_files.read_csv(path)
 
 
 def test_a_failing_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
     path = tmp_path / "grids.csv"
-    sudoku.write_csv(path, PUZZLES, ANSWERS, [1, 2, 3])
+    sudoku_files.write_csv(path, PUZZLES, ANSWERS, [1, 2, 3])
     before = path.read_bytes()
     with pytest.raises(ValueError, match="puzzle 1: its answer does not solve it"):
-        sudoku.write_csv(path, PUZZLES, ANSWERS[[0, 0, 2]], [1, 2, 3])
+        sudoku_files.write_csv(path, PUZZLES, ANSWERS[[0, 0, 2]], [1, 2, 3])
     with pytest.raises(ValueError):
-        sudoku.write_csv(path, PUZZLES, ANSWERS, [1, 2])
+        sudoku_files.write_csv(path, PUZZLES, ANSWERS, [1, 2])
     with pytest.raises(ValueError, match="one line without commas: 'a,b'"):
-        sudoku.write_csv(path, PUZZLES, ANSWERS, [1, 2, 3], source="a,b")
+        sudoku_files.write_csv(path, PUZZLES, ANSWERS, [1, 2, 3], source="a,b")
 
     def fail(*paths):
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="no space left"):
-        sudoku.write_csv(path, PUZZLES[:1], ANSWERS[:1], [1])
+        sudoku_files.write_csv(path, PUZZLES[:1], ANSWERS[:1], [1])
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["grids.csv"]
 
 

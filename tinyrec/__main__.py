@@ -12,7 +12,7 @@ import torch
 
 from tinyrec.checkpoints import load_model
 from tinyrec.evaluate import answer, evaluate, think, wilson_interval
-from tinyrec.puzzles import sudoku, sudoku_generate, sudoku_solve
+from tinyrec.puzzles import sudoku, sudoku_files, sudoku_generate, sudoku_solve
 from tinyrec.runs import execute, load_run, presets
 from tinyrec.train import pick_device, pick_precision
 
@@ -23,7 +23,7 @@ def data(arguments) -> None:
     puzzles, solutions = sudoku_generate.generate(
         arguments.size, arguments.count, arguments.seed, arguments.clues
     )
-    sudoku.write_csv(
+    sudoku_files.write_csv(
         out, puzzles, solutions, sudoku_solve.rate(puzzles), source=f"tinyrec_seed_{arguments.seed}"
     )
     print(f"{len(puzzles)} puzzles -> {out}")
@@ -39,7 +39,7 @@ def train(arguments) -> None:
 def evaluate_file(arguments) -> None:
     """Measure a model on the puzzles of a file; prints one JSON object (mean_segments: segments run)."""
     model = load_model(arguments.model)
-    puzzles, solutions, _ = sudoku.read_csv(Path(arguments.data))
+    puzzles, solutions, _ = sudoku_files.read_csv(Path(arguments.data))
     fits(model, puzzles[0])
     device, (x, y) = pick_device(), (sudoku.encode(puzzles), sudoku.encode(solutions))
     how = dict(segments=arguments.segments, dtype=pick_precision(device))
