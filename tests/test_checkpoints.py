@@ -9,8 +9,10 @@ from safetensors.torch import load_file, save_file
 
 from tinyrec import checkpoints
 from tinyrec.checkpoints import build, from_official, load, load_model, pretrained, save
+from tinyrec.evaluate import evaluate
 from tinyrec.hrm import HRM, HRMConfig
-from tinyrec.runs import load_run
+from tinyrec.puzzles import sudoku
+from tinyrec.runs import load_run, make_data
 from tinyrec.trm import TRM, TRMConfig
 
 SETTINGS = dict(vocab=6, length=16, width=32, heads=4, prefix=1, multiple=32)
@@ -216,3 +218,14 @@ def test_the_stored_9x9_run_is_the_presets():
     stored = json.loads((results / "bench-solve-9x9.json").read_text())
     assert stored["run"] == json.loads(json.dumps(asdict(load_run("sudoku-9x9"))))
     assert all(run["result"]["test"]["n"] == 1000 for run in stored["runs"])
+
+
+def test_the_welcome_page_says_what_the_shipped_model_does():
+    """One puzzle in four after a segment, nearly all after sixteen; and the picture's puzzle is solved late."""
+    model, test = load_model("sudoku-6x6"), make_data(load_run("sudoku-6x6").data)["test"]
+    exact = evaluate(model, test.x, test.y).exact
+    assert 0.2 < exact[0] < 0.3 and exact[15] > 0.98
+    puzzle = sudoku.encode(sudoku.parse(".1..4......12..16..6.....3.4....4..2"))[None]
+    answer = sudoku.encode(sudoku.parse("513246426351245163361524632415154632"))[None]
+    found = evaluate(model, puzzle, answer)
+    assert found.cell[3] < found.cell[0] and not found.solved[0, :3].any() and found.solved[0, -1]
