@@ -123,6 +123,14 @@ def test_evaluate_stops_early_when_asked(capsys, tmp_path):
     assert 1 <= early["mean_segments"] <= 3 and abs(full["exact"] - early["exact"]) < 0.05
 
 
+def test_evaluate_tries_again_when_asked(capsys, tmp_path):
+    data = tmp_path / "six.csv"
+    call(capsys, "data", "sudoku", "--size", 6, "--count", 60, "--out", data)
+    words = ("evaluate", "--model", "sudoku-6x6", "--data", data, "--segments", 2, "--stop-early")
+    once, often = (json.loads(call(capsys, *words, "--attempts", n)[1]) for n in (1, 5))
+    assert often["exact"] > once["exact"] and often["mean_segments"] > once["mean_segments"]
+
+
 def test_solve_prints_every_segment_the_answer_and_whether_it_is_valid(capsys, model, puzzle):
     status, out, _ = call(capsys, "solve", puzzle[0], "--model", model)
     assert status == 0 and [f"segment {s} of 3" in out for s in (1, 2, 3, 4)] == [

@@ -6,7 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tinyrec.checkpoints import load_model
 from tinyrec.evaluate import answer, evaluate, wilson_interval
+from tinyrec.naive import NaiveConfig, NaiveMLP
+from tinyrec.puzzles import sudoku, sudoku_generate
 from tinyrec.trm import TRM, TRMConfig
 
 
@@ -108,7 +111,51 @@ def test_answers_stop_when_q_is_sure():
     assert answer(Scripted(), tokens, sure=0.99).segments.tolist() == [8] * 6
 
 
-@pytest.mark.parametrize("wrong", [dict(batch=0), dict(sure=1.5), dict(sure=-0.1)], ids=str)
+def mirrored(tokens, generator):
+    """A view for Scripted: the second token 9, where q is never sure, becomes 3 in every other look."""
+    mirrored.looks += 1
+    image = tokens.clone()
+    if mirrored.looks % 2 == 0:
+        image[tokens[:, 1] == 9, 1] = 3
+    return image, lambda answers: answers + 100
+
+
+def test_a_puzzle_that_q_is_not_sure_of_is_looked_at_again():
+    tokens = torch.tensor([[2, 1], [5, 9], [1, 20]])
+    mirrored.looks = 0
+    found = answer(Scripted(), tokens, attempts=4, view=mirrored)
+    assert found.attempts.tolist() == [1, 3, 4]  # sure at once, at the third look, never
+    assert found.segments.tolist() == [1, 8 + 8 + 3, 4 * 8]
+    # the answer of the sure look is taken back to the puzzle's own digits; an equal q changes nothing
+    assert found.tokens[:, 0].tolist() == [1, 103, 1]
+    assert found.q.tolist() == [4, 4, 1]
+    once = answer(Scripted(), tokens)
+    assert once.attempts.tolist() == [1, 1, 1] and once.tokens[:, 0].tolist() == [1, 5, 1]
+
+
+def test_the_shipped_model_gains_by_another_look_and_q_is_not_fooled():
+    puzzles, solutions = sudoku_generate.generate(6, 150, seed=77)
+    x, y = sudoku.encode(puzzles), sudoku.encode(solutions)
+    model = load_model("sudoku-6x6")
+    short = dict(segments=2, dtype=torch.float32)  # too few to be sure of every puzzle
+    one, many = (answer(model, x, attempts=n, view=sudoku.view, **short) for n in (1, 6))
+    right = [(found.tokens == y).all(1) for found in (one, many)]
+    assert right[1].sum() >= right[0].sum() + 10
+    assert right[1][many.q.sigmoid() > 0.98].double().mean() > 0.97
+    assert torch.equal(many.tokens, answer(model, x, attempts=6, view=sudoku.view, **short).tokens)
+
+
+def test_attempts_need_a_view_and_a_q():
+    with pytest.raises(ValueError, match="attempts is 2; more than one need a view"):
+        answer(Scripted(), torch.tensor([[1, 1]]), attempts=2)
+    naive = NaiveMLP(NaiveConfig(vocab=6, length=16))
+    with pytest.raises(ValueError, match="attempts is 2; this model has no q"):
+        answer(naive, torch.ones(2, 16, dtype=torch.long), attempts=2, view=sudoku.view)
+
+
+@pytest.mark.parametrize(
+    "wrong", [dict(batch=0), dict(attempts=0), dict(sure=1.5), dict(sure=-0.1)], ids=str
+)
 def test_answer_refuses_what_it_cannot_do(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}.*{next(iter(wrong.values()))}"):
         answer(Scripted(), torch.tensor([[1, 1]]), **wrong)
@@ -118,7 +165,7 @@ def test_the_slots_stay_full_and_take_the_next_puzzle():
     model = Scripted()
     tokens = torch.tensor([[1, 2]] * 5)
     answer(model, tokens, batch=2)
-    assert model.calls == [2] * 6  # three rounds of two segments
+    assert model.calls == [2] * 4 + [1] * 2  # three rounds of two segments; at the end, no empty slot
 
 
 def test_a_model_that_is_never_sure_gives_the_answers_of_all_segments():

@@ -224,6 +224,16 @@ def test_augment_keeps_puzzles_and_their_solutions(size):
     assert (padded == 0).all()
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_the_answer_to_a_view_comes_back_to_the_puzzle(size):
+    puzzles, solutions = generate(size, 15, seed=3)
+    x, y = sudoku.encode(puzzles), sudoku.encode(solutions)
+    image, back = sudoku.view(x, torch.Generator().manual_seed(0))
+    same, moved = sudoku.augment(x, y, torch.Generator().manual_seed(0))
+    assert torch.equal(image, same) and not torch.equal(image, x)
+    assert torch.equal(back(image), x) and torch.equal(back(moved), y)
+
+
 def test_augment_reaches_every_symmetry_of_4x4_equally_often():
     grid = np.array([1, 2, 3, 4, 4, 0, 0, 1, 0, 0, 2, 0, 0, 0, 0, 0], np.uint8)
     permutations = list(itertools.permutations(range(1, 5)))

@@ -37,14 +37,15 @@ def train(arguments) -> None:
 
 
 def evaluate_file(arguments) -> None:
-    """Measure a model on the puzzles of a file; prints one JSON object (mean_segments: segments run)."""
+    """Measure a model on the puzzles of a file; prints one JSON object (mean_segments: run, over all attempts)."""
     model = load_model(arguments.model)
     puzzles, solutions, _ = sudoku_files.read_csv(Path(arguments.data))
     fits(model, puzzles[0])
     device, (x, y) = pick_device(), (sudoku.encode(puzzles), sudoku.encode(solutions))
     how = dict(segments=arguments.segments, dtype=pick_precision(device))
     began = time.perf_counter()
-    if arguments.stop_early:
+    if arguments.stop_early or arguments.attempts > 1:
+        how |= dict(attempts=arguments.attempts, view=sudoku.view)
         found = answer(model.to(device), x, **how)
         right, segments = found.tokens == y, found.segments.double().mean().item()
     else:
@@ -149,6 +150,9 @@ def main(words: list[str] | None = None) -> int:
     command.add_argument("--segments", type=positive, default=16, help="at most; default: 16")
     command.add_argument(
         "--stop-early", action="store_true", help="no more segments for a puzzle once q is 98 %% sure that it is solved"
+    )
+    command.add_argument(
+        "--attempts", type=positive, default=1, metavar="N", help="where q is not sure, stop early and try up to N symmetric images of the puzzle"
     )
     command.set_defaults(call=evaluate_file)
 

@@ -1,6 +1,7 @@
 """Exact and cell accuracy after every segment, with intervals."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -67,13 +68,14 @@ def own(state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 @dataclass
 class Answers:
-    """The answers to N puzzles, each after as many segments as it took."""
+    """The answers to N puzzles, each after as many segments and attempts as it took."""
 
     tokens: Tensor  # (N, L)
-    segments: Tensor  # (N,)
+    q: Tensor  # (N,) halting logit of the answer, under Q-learning halt minus continue; nan: a model without q
+    segments: Tensor  # (N,) of all attempts together
+    attempts: Tensor  # (N,)
 
 
-@torch.no_grad()
 def answer(
     model: nn.Module,
     tokens: Tensor,
@@ -81,21 +83,60 @@ def answer(
     batch: int = 128,
     sure: float = 0.98,
     dtype: torch.dtype = torch.float32,
+    attempts: int = 1,
+    view: Callable | None = None,
+    seed: int = 0,
 ) -> Answers:
-    """Answer every puzzle of tokens (N, L) and stop early where the model may: ACT at test time.
+    """Answer every puzzle of tokens (N, L), stop early where the model may, and try again where it is not sure.
 
-    `batch` slots are kept full, as in training. A puzzle leaves its slot when q gives "solved" a probability above
-    `sure`, at the latest after `segments` (default: the model's own); the next puzzle takes the slot. In training
-    0.5 is enough; here it would stop too many puzzles at a wrong answer. The official codes run all segments, as
-    `evaluate` does. A model without q runs all segments here too.
+    A puzzle is done when q gives "solved" a probability above `sure`, at the latest after `segments` (default: the
+    model's own). In training 0.5 is enough; here it would stop too many puzzles at a wrong answer. The official codes
+    run all segments, as `evaluate` does. A model without q runs all segments here too.
+
+    With `attempts` above 1, a puzzle that q is not sure of is looked at again as a random symmetric image of itself:
+    `view(tokens, generator) -> (image, back)` is that of its family, such as `tinyrec.puzzles.sudoku.view`. Of its
+    answers the one with the highest q stays. Nothing but q decides; the rules of the puzzle are not consulted.
+    ValueError for numbers out of range, or more attempts than one without a view or without a q.
     """
-    if batch < 1 or not 0 <= sure <= 1:
-        raise ValueError(f"batch is {batch} and sure {sure}; expected at least 1, and 0 to 1")
+    if batch < 1 or attempts < 1 or not 0 <= sure <= 1:
+        raise ValueError(
+            f"batch is {batch}, attempts {attempts} and sure {sure}; expected at least 1, 1, and 0 to 1"
+        )
+    if attempts > 1 and view is None:
+        raise ValueError(f"attempts is {attempts}; more than one need a view, such as sudoku.view")
+    how = (segments or model.config.segments, batch, sure, dtype)
+    generator = torch.Generator(tokens.device).manual_seed(seed)
+    best = one_attempt(model, tokens, *how)
+    if attempts > 1 and best.q.isnan().any():
+        raise ValueError(f"attempts is {attempts}; this model has no q to choose between them")
+    for _ in range(attempts - 1):
+        rows = (best.q.sigmoid() <= sure).nonzero().flatten()
+        if not len(rows):
+            break
+        image, back = view(tokens[rows], generator)
+        again = one_attempt(model, image, *how)
+        best.segments[rows] += again.segments
+        best.attempts[rows] += 1
+        better = again.q > best.q[rows]
+        best.tokens[rows[better]] = back(again.tokens)[better]
+        best.q[rows[better]] = again.q[better]
+    return best
+
+
+@torch.no_grad()
+def one_attempt(
+    model: nn.Module, tokens: Tensor, segments: int, batch: int, sure: float, dtype: torch.dtype
+) -> Answers:
+    """ACT at test time: `batch` slots are kept full, as in training; the next puzzle takes the slot of one that is done."""
     was_training = model.training
     model.eval()
-    segments = segments or model.config.segments
     device, n = next(model.parameters()).device, len(tokens)
-    found = Answers(torch.empty_like(tokens), torch.zeros(n, dtype=torch.long))
+    found = Answers(
+        torch.empty_like(tokens),
+        torch.full((n,), math.nan),
+        torch.zeros(n, dtype=torch.long),
+        torch.ones(n, dtype=torch.long),
+    )
     waiting, empty = torch.arange(n), n
     slots = torch.full((min(batch, n),), empty)  # the puzzle in each slot
     fresh = model.initial_state(len(slots), dtype)
@@ -105,23 +146,30 @@ def answer(
     while True:
         free = (slots == empty).nonzero().flatten()[: len(waiting)]
         slots[free], waiting = waiting[: len(free)], waiting[len(free) :]
-        if (slots == empty).all():
+        used = slots != empty
+        if not used.any():
             break
         x[free] = tokens[slots[free]].to(device)
         for part, start in zip(state, fresh):
             part[free] = start[free]
         steps[free] = 0
+        if not len(waiting) and 2 * used.sum() <= len(slots):  # at the end, halve the batch
+            slots, steps, x = slots[used], steps[used], x[used]
+            state = tuple(part[used] for part in state)
 
         state, logits, q = model(x, state)
         state = own(state)
         steps = steps + 1
         done = steps >= segments
         if q is not None:
-            solved = q[:, 0] - q[:, 1] if model.config.q_learning else q[:, 0]
-            done = done | (solved.sigmoid() > sure).cpu()
+            solved = (q[:, 0] - q[:, 1] if model.config.q_learning else q[:, 0]).float().cpu()
+            done = done | (solved.sigmoid() > sure)
         leaves = done & (slots != empty)
-        found.tokens[slots[leaves]] = logits.argmax(-1).to(found.tokens)[leaves]
-        found.segments[slots[leaves]] = steps[leaves]
+        left = slots[leaves]
+        found.tokens[left] = logits.argmax(-1).to(found.tokens)[leaves]
+        found.segments[left] = steps[leaves]
+        if q is not None:
+            found.q[left] = solved[leaves]
         slots[leaves] = empty
     model.train(was_training)
     return found

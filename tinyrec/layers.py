@@ -27,10 +27,10 @@ def check_block(config) -> None:
         raise ValueError(f"{name}.prefix is {c.prefix}; the puzzle embedding does not fit into it")
 
 
-def rms_norm(h: Tensor, eps: float = 1e-5) -> Tensor:
-    """Divide by the root mean square of the last axis; no learned scale, computed in float32."""
+def rms_norm(h: Tensor, axis: int = -1, eps: float = 1e-5) -> Tensor:
+    """Divide by the root mean square along an axis; no learned scale, computed in float32."""
     wide = h.float()
-    return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)).to(h.dtype)
+    return (wide * torch.rsqrt(wide.square().mean(axis, keepdim=True) + eps)).to(h.dtype)
 
 
 def truncated_normal(*shape: int, std: float) -> Tensor:
@@ -42,18 +42,24 @@ def truncated_normal(*shape: int, std: float) -> Tensor:
 
 
 class Linear(nn.Module):
-    """A linear map (..., inputs) -> (..., outputs) without bias, initialised with std 1/sqrt(inputs)."""
+    """A linear map of an axis from size `inputs` to `outputs`, without bias, initialised with std 1/sqrt(inputs).
+
+    The axis is the last one of h (..., inputs), or -2 of h (B, inputs, d): all d channels are mapped alike.
+    """
 
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
         self.weight = nn.Parameter(truncated_normal(outputs, inputs, std=inputs**-0.5))
 
-    def forward(self, h: Tensor) -> Tensor:
-        return F.linear(h, self.weight.to(h.dtype))
+    def forward(self, h: Tensor, axis: int = -1) -> Tensor:
+        weight = self.weight.to(h.dtype)
+        if axis == -1:
+            return F.linear(h, weight)
+        return torch.bmm(weight.expand(len(h), -1, -1), h)  # no transposed copy of h
 
 
 class SwiGLU(nn.Module):
-    """down(silu(gate) * up) on the last axis; its inner size is 2/3 * expansion * size, rounded up to `multiple`."""
+    """down(silu(gate) * up) along an axis; its inner size is 2/3 * expansion * size, rounded up to `multiple`."""
 
     def __init__(self, size: int, expansion: float, multiple: int):
         super().__init__()
@@ -61,9 +67,9 @@ class SwiGLU(nn.Module):
         self.gate_up = Linear(size, 2 * inner)
         self.down = Linear(inner, size)
 
-    def forward(self, h: Tensor) -> Tensor:
-        gate, up = self.gate_up(h).chunk(2, dim=-1)
-        return self.down(F.silu(gate) * up)
+    def forward(self, h: Tensor, axis: int = -1) -> Tensor:
+        gate, up = self.gate_up(h, axis).chunk(2, dim=axis)
+        return self.down(F.silu(gate) * up, axis)
 
 
 def rope_table(positions: int, head_width: int, theta: float = 10000.0) -> tuple[Tensor, Tensor]:
@@ -129,8 +135,7 @@ class Block(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         if self.mixing == "mlp":
-            across = h.transpose(1, 2)  # (B, d, S)
-            h = rms_norm(across + self.token_mixer(across)).transpose(1, 2)
+            h = rms_norm(h + self.token_mixer(h, axis=-2), axis=-2)
         else:
             h = rms_norm(h + self.attention(h))
         return rms_norm(h + self.channel_mixer(h))

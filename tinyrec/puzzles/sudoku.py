@@ -5,6 +5,8 @@ of cells tells the size: 16 is 4x4 with boxes of 2x2, 36 is 6x6 with boxes of
 2 rows x 3 columns, 81 is 9x9 with boxes of 3x3.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -143,39 +145,57 @@ def decode(tokens: torch.Tensor) -> np.ndarray:
     return (tokens.cpu().long() - 1).clamp(min=0).numpy().astype(np.uint8)
 
 
+def symmetry(
+    batch: int, cells: int, generator: torch.Generator | None = None, device=None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """For each puzzle of a batch one element of the symmetry group of Sudoku, all equally likely.
+
+    It is a permutation of the digits, of the bands, of the rows in each band, of the stacks, of the columns in each
+    stack, and, where boxes are square, a transposition. Returned as origin (batch, cells), the cell that each new
+    one comes from, and token (batch, size + 2), what each token becomes; padding and blanks stay.
+    """
+    size, rows, columns = layout(cells)
+
+    def permutations(*shape):  # of the last axis, uniform
+        return torch.rand(batch, *shape, generator=generator, device=device).argsort(-1)
+
+    def lines(blocks, length):  # new order of the rows (or columns): (batch, size)
+        first = length * permutations(blocks)[:, :, None]
+        return (first + permutations(blocks, length)).flatten(1)
+
+    row = lines(size // rows, rows)[:, :, None]
+    column = lines(size // columns, columns)[:, None, :]
+    origin = row * size + column  # (batch, size, size)
+    if rows == columns:
+        flip = permutations(2)[:, :1, None] == 0
+        origin = torch.where(flip, origin.mT, origin)
+    fixed = torch.arange(2, device=device).expand(batch, 2)
+    return origin.flatten(1), torch.cat([fixed, 2 + permutations(size)], 1)
+
+
+def move(tokens: torch.Tensor, origin: torch.Tensor, token: torch.Tensor) -> torch.Tensor:
+    """The images of tokens (B, cells) under the symmetries of `symmetry`."""
+    return token.gather(1, tokens.gather(1, origin).long()).to(tokens.dtype)
+
+
 def augment(
     x: torch.Tensor, y: torch.Tensor, generator: torch.Generator | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Replace each puzzle of a batch by a random symmetric image of it.
 
     Question x and answer y, tokens (B, cells), are moved alike; every row gets
-    its own element of the symmetry group, all equally likely: a permutation of
-    the digits, of the bands, of the rows in each band, of the stacks, of the
-    columns in each stack, and, where boxes are square, a transposition.
-    Padding and blanks stay what they are. The generator is on the device of x.
+    its own element of the symmetry group. The generator is on the device of x.
     """
-    batch, cells = x.shape
-    size, rows, columns = layout(cells)
+    how = symmetry(*x.shape, generator, x.device)
+    return move(x, *how), move(y, *how)
 
-    def permutations(*shape):  # of the last axis, uniform
-        noise = torch.rand(batch, *shape, generator=generator, device=x.device)
-        return noise.argsort(-1)
 
-    def lines(blocks, length):  # new order of the rows (or columns): (B, size)
-        first = length * permutations(blocks)[:, :, None]
-        return (first + permutations(blocks, length)).flatten(1)
-
-    row = lines(size // rows, rows)[:, :, None]
-    column = lines(size // columns, columns)[:, None, :]
-    origin = row * size + column  # (B, size, size): the cell each comes from
-    if rows == columns:
-        flip = permutations(2)[:, :1, None] == 0
-        origin = torch.where(flip, origin.mT, origin)
-    origin = origin.flatten(1)  # (B, cells)
-
-    fixed = torch.arange(2, device=x.device).expand(batch, 2)
-    token = torch.cat([fixed, 2 + permutations(size)], 1)  # (B, size + 2)
-    return tuple(token.gather(1, t.gather(1, origin).long()).to(t.dtype) for t in (x, y))
+def view(
+    x: torch.Tensor, generator: torch.Generator | None = None
+) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
+    """A random symmetric image of each question x (B, cells), and the function that takes its answers back to x's."""
+    origin, token = symmetry(*x.shape, generator, x.device)
+    return move(x, origin, token), lambda y: move(y, origin.argsort(1), token.argsort(1))
 
 
 def reveal(
