@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 
 from tinyrec.__main__ import main
@@ -103,6 +104,19 @@ def test_train_writes_a_model_its_config_and_its_result(capsys, tmp_path):
     assert {"seconds", "machine", "command", "precision", "history"} <= set(result)
 
 
+def test_a_run_may_give_each_test_puzzle_several_attempts(capsys, tmp_path):
+    config, out = tmp_path / "run.json", tmp_path / "out"
+    config.write_text(json.dumps(TINY_RUN | {"attempts": 3}))
+    assert call(capsys, "train", config, "--out", out)[0] == 0
+    test = json.loads((out / "result.json").read_text())["test"]
+    assert test["attempts"] == 3 and test["exact_first_attempt"] <= test["exact"]
+    segments = load_run(config).settings["segments"]
+    assert segments <= test["mean_segments"] <= 3 * segments
+    assert "in up to 3 attempts of up to" in (out / "card.md").read_text()
+    config.write_text(json.dumps(TINY_RUN | {"attempts": 0}))
+    assert "Run.attempts is 0" in refused(capsys, "train", config, "--out", tmp_path / "other")
+
+
 def test_evaluate_prints_one_json_object(capsys, tmp_path, model):
     data = tmp_path / "four.csv.gz"
     call(capsys, "data", "sudoku", "--size", 4, "--count", 9, "--out", data)
@@ -140,6 +154,15 @@ def test_solve_prints_every_segment_the_answer_and_whether_it_is_valid(capsys, m
         False,
     ]
     assert out.splitlines()[-1] in ("valid: yes", "valid: no") and "answer: " in out
+
+
+def test_solve_tries_again_where_the_model_is_not_sure(capsys, model, puzzle):
+    """Fresh weights are never sure, so every attempt is made; a trained model needs one for an easy puzzle."""
+    out = call(capsys, "solve", puzzle[0], "--model", model, "--attempts", 3)[1]
+    assert "attempt 3 of 3" in out and "attempt 4" not in out and out.count("segment 3 of 3") == 3
+    solution = sudoku.parse(puzzle[1])
+    clear = np.where(np.arange(16) % 4 == 0, 0, solution)
+    assert "attempt" not in call(capsys, "solve", sudoku.to_string(clear))[1]
 
 
 def test_solve_takes_zeros_dots_and_line_breaks_alike(capsys, model, puzzle):

@@ -18,7 +18,7 @@ from solve import time_to_solve
 from throughput import fixed_work, sizes
 
 from tinyrec.checkpoints import load_model, pretrained, write_atomically
-from tinyrec.evaluate import answer, evaluate
+from tinyrec.evaluate import answer, evaluate, wilson_interval
 from tinyrec.puzzles import sudoku, sudoku_generate
 from tinyrec.puzzles.sudoku_classes import fingerprint
 from tinyrec.runs import load_run, machine, make_data, make_model
@@ -30,6 +30,11 @@ CPU = torch.device("cpu")
 
 def throughput() -> dict:
     return {"fixed": fixed_work(rounds=9, steps=4), "sizes": sizes(rounds=5, steps=4)}
+
+
+def throughput_float32() -> dict:
+    """The fixed work as a processor without bfloat16 instructions does it."""
+    return {"fixed": fixed_work(rounds=7, steps=2, fast=torch.float32)}
 
 
 def stopping(many: int = 10_000) -> dict:
@@ -55,6 +60,35 @@ def stopping(many: int = 10_000) -> dict:
             }
         )
     return {"precision": str(dtype).removeprefix("torch."), "models": models, "many": batch(many)}
+
+
+def attempts(counts=(1, 2, 4, 8), only: int | None = None) -> dict:
+    """What more attempts bring the shipped models on their held-out puzzles, and how often a sure q is wrong."""
+    dtype, models = pick_precision(CPU), []
+    for name in pretrained():
+        model, test = load_model(name), make_data(load_run(name).data)["test"]
+        x, y = test.x[:only], test.y[:only]
+        rows = []
+        for count in counts:
+            began = time.perf_counter()
+            found = answer(model, x, dtype=dtype, attempts=count, view=sudoku.view)
+            seconds = time.perf_counter() - began
+            right, sure = (found.tokens == y).all(1), found.q.sigmoid() > 0.98
+            rows.append(
+                {
+                    "attempts": count,
+                    "exact": right.double().mean().item(),
+                    "interval_95": wilson_interval(int(right.sum()), len(x)),
+                    "cell": (found.tokens == y).double().mean().item(),
+                    "seconds": seconds,
+                    "mean_segments": found.segments.double().mean().item(),
+                    "first_and_right": int((right & (found.attempts == 1)).sum()),
+                    "sure": int(sure.sum()),
+                    "sure_but_wrong": int((sure & ~right).sum()),
+                }
+            )
+        models.append({"model": name, "puzzles": len(x), "rows": rows})
+    return {"precision": str(dtype).removeprefix("torch."), "models": models}
 
 
 def batch(many: int) -> dict:
@@ -90,9 +124,11 @@ def precision(seeds=(1, 2, 3)) -> dict:
 
 PARTS = {
     "throughput": throughput,
+    "throughput-float32": throughput_float32,
     "profile": lambda: {"ways": profiles()},
     "memory": memory,
     "stopping": stopping,
+    "attempts": attempts,
     "precision": precision,
     "solve-6x6": lambda: time_to_solve("sudoku-6x6", [1, 2, 3, 4, 5]),
     "solve-9x9": lambda: time_to_solve("sudoku-9x9", [1]),
