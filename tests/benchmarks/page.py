@@ -93,6 +93,7 @@ def values(found: dict) -> dict[str, str]:
         "many_puzzles": f"{stopping['many']['puzzles']:,}",
         "bfloat16": each(found["precision"]["bfloat16"]),
         "float32": each(found["precision"]["float32"]),
+        "kinds_again_machine": found["kinds"]["kinds"][0]["again"]["machine"]["device"],
         "kinds_table": kinds_table(found["kinds"]["kinds"]),
         "recipe_tables": "\n".join(map(recipe_table, found["recipe"]["recipes"])),
         "gpu": gpu_section(found.get("gpu")),
@@ -230,10 +231,14 @@ def kinds_table(kinds: list[dict]) -> str:
             f"{row['exact_4_segments']:.1%}",
             f"{row['exact']:.1%}",
             "{:.1%} to {:.1%}".format(*row["interval_95"]),
+            "{:.0%} ({:.0%} to {:.0%})".format(row["again"]["exact"], *row["again"]["interval_95"]),
         ]
         for row in kinds
     ]
-    head = ["source", "puzzles", "mean givens", "4 segments", "16 segments", "95 % interval (16)"]
+    head = [
+        "source", "puzzles", "mean givens", "4 segments", "16 segments", "95 % interval (16)",
+        "8 attempts, first 100",
+    ]  # fmt: skip
     return table(rows, head)
 
 
