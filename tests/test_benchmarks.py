@@ -21,7 +21,7 @@ from textbook import Textbook, TextbookTRM  # noqa: E402
 
 from torch._dynamo.utils import counters  # noqa: E402
 
-from tinyrec.carry import empty_carry, refill, segment  # noqa: E402
+from tinyrec.carry import draw_minimum, empty_carry, refill, segment  # noqa: E402
 from tinyrec.checkpoints import PRETRAINED, load_model  # noqa: E402
 from tinyrec.losses import segment_loss  # noqa: E402
 from tinyrec.train import compile_model  # noqa: E402
@@ -54,7 +54,8 @@ def our_losses(model, steps=50):
     draws = torch.Generator().manual_seed(1)
     for _, (x, y) in zip(range(steps), batches()):
         carry = refill(model, carry or empty_carry(model, x, y), x, y)
-        carry, outputs = segment(model, carry, exploration=0.5, generator=draws)
+        minimum = draw_minimum(len(x), model.config.segments, exploration=0.5, generator=draws)
+        carry, outputs = segment(model, carry, minimum)
         loss, _ = segment_loss(carry, outputs)
         loss.backward()
         optimizer.step()

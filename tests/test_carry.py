@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tinyrec.carry import empty_carry, refill, segment
+from tinyrec.carry import draw_minimum, empty_carry, refill, segment
 from tinyrec.naive import NaiveConfig, NaiveMLP
 from tinyrec.trm import TRM, TRMConfig
 
@@ -42,7 +42,8 @@ def run(model, steps, exploration=0.0, slots=3, seed=0):
     for step in range(steps):
         x, y = offer(step, slots)
         carry = carry or empty_carry(model, x, y)
-        carry, outputs = segment(model, refill(model, carry, x, y), exploration, generator)
+        minimum = draw_minimum(slots, model.config.segments, exploration, generator)
+        carry, outputs = segment(model, refill(model, carry, x, y), minimum)
         trail.append((carry, outputs))
     return trail
 

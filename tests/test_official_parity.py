@@ -132,9 +132,8 @@ def training(model, data):
     carry, results = None, []
     for step in grouped(data, "step"):
         offered = batch(model, step)
-        carry, outputs = segment(
-            model, refill(model, carry or empty_carry(model, **offered), **offered), exploration=0
-        )
+        carry = refill(model, carry or empty_carry(model, **offered), **offered)
+        carry, outputs = segment(model, carry)
         loss, metrics = segment_loss(carry, outputs)
         model.zero_grad()
         loss.backward()

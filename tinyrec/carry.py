@@ -70,16 +70,31 @@ def refill(
     )
 
 
-def segment(
-    model: nn.Module,
-    carry: Carry,
+def draw_minimum(
+    slots: int,
+    segments: int,
     exploration: float = 0.1,
     generator: torch.Generator | None = None,
+    device: torch.device | None = None,
+) -> Tensor:
+    """The fewest segments (slots,) that each slot must have had at this step before it may halt.
+
+    With probability `exploration` it is drawn uniformly from 2..segments, otherwise it is 0. Drawn anew at each step.
+    """
+    if segments == 1:
+        return torch.zeros(slots, dtype=torch.long, device=device)
+    draw = dict(device=device, generator=generator)
+    explores = torch.rand(slots, **draw) < exploration
+    return explores * torch.randint(2, segments + 1, (slots,), **draw)
+
+
+def segment(
+    model: nn.Module, carry: Carry, minimum: Tensor | None = None
 ) -> tuple[Carry, Outputs]:
     """One training segment for every slot of a refilled carry; decides who halts.
 
-    A slot halts at `segments`, or where q says so: q_halt > 0, or q_halt > q_continue under Q-learning. With
-    probability `exploration`, redrawn at each step, it must have had at least a uniformly drawn 2..segments.
+    A slot halts at `segments`, or where q says so: q_halt > 0, or q_halt > q_continue under Q-learning; but q is not
+    heard before the slot has had `minimum` segments (B,), see `draw_minimum`. None: q is always heard.
     """
     c = model.config
     state, logits, q = model(carry.tokens, carry.state, carry.puzzle_ids)
@@ -89,10 +104,8 @@ def segment(
     if q is not None and c.segments > 1:
         with torch.no_grad():
             halted = last | (q[:, 0] > (q[:, 1] if c.q_learning else 0))
-            draw = dict(device=steps.device, generator=generator)
-            explores = torch.rand(len(steps), **draw) < exploration
-            minimum = explores * torch.randint(2, c.segments + 1, steps.shape, **draw)
-            halted = halted & (steps >= minimum)
+            if minimum is not None:
+                halted = halted & (steps >= minimum)
             if c.q_learning:  # one more forward pass on the new carry
                 _, _, after = model(carry.tokens, state, carry.puzzle_ids)
                 target = torch.where(last, after[:, 0], after.amax(-1)).sigmoid()

@@ -1,17 +1,20 @@
 """The training loop: one step is one segment for every slot of the persistent carry."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import nn
 from tqdm import tqdm
 
-from tinyrec.carry import empty_carry, refill, segment
+from tinyrec.carry import draw_minimum, empty_carry, refill, segment
 from tinyrec.evaluate import evaluate
 from tinyrec.layers import Network
 from tinyrec.losses import segment_loss
 from tinyrec.optim import AdamAtan2, SignSGD, moving_average
+from tinyrec.parallel import Team, pick_processes
 from tinyrec.puzzles import PuzzleSet
 from tinyrec.settings import check_fields
 
@@ -140,6 +143,29 @@ def rate(step: int, config: TrainConfig) -> float:
     return min(up, down**2)
 
 
+def steps(
+    model: nn.Module, puzzles: PuzzleSet, config: TrainConfig, dtype: torch.dtype, share: slice
+) -> Iterator[dict[str, torch.Tensor]]:
+    """One segment after the other for a share of the slots: each leaves its gradients in the model, yields its metrics.
+
+    The seed decides the puzzles and the exploration of all slots, whoever works on them.
+    """
+    device = next(model.parameters()).device
+    generator = torch.Generator(device).manual_seed(config.seed)
+    on_device = PuzzleSet(puzzles.x.to(device), puzzles.y.to(device), puzzles.augment)
+    carry = None
+    for x, y in on_device.batches(config.batch, generator):
+        minimum = draw_minimum(
+            config.batch, model.config.segments, config.exploration, generator, device
+        )
+        x, y, minimum = x[share], y[share], minimum[share]
+        carry = carry or empty_carry(model, x, y, dtype=dtype)
+        carry, outputs = segment(model, refill(model, carry, x, y), minimum)
+        loss, metrics = segment_loss(carry, outputs, config.loss, config.halt_weight)
+        loss.backward()
+        yield metrics
+
+
 def train(
     model: nn.Module,
     puzzles: PuzzleSet,
@@ -147,6 +173,7 @@ def train(
     tests: dict[str, PuzzleSet] | None = None,
     dtype: torch.dtype = torch.float32,
     quiet: bool = False,
+    processes: int | None = None,
 ) -> tuple[nn.Module, list[dict]]:
     """Train `model` in place on its own device; return the averaged model and the history.
 
@@ -156,63 +183,61 @@ def train(
 
     With `config.recursions` the model trains, and is tested on the way, with that T; at the end it gets its own T back.
     Since the state goes on, one segment with T = 8 then does the work of four with T = 2.
-    ValueError where the model is no TRM.
+
+    `processes` share the slots of a step, each with one thread; None: see `pick_processes`. They change the result by
+    rounding only.
+    ValueError where `config.recursions` is set and the model is no TRM, or where the processes cannot share the slots.
     """
     own = model.config
     if config.recursions:
         if not hasattr(own, "recursions"):
             raise ValueError(f"TrainConfig.recursions is {config.recursions}; only TRM has a T")
         model.config = replace(own, recursions=config.recursions)
-    device = next(model.parameters()).device
-    generator = torch.Generator(device).manual_seed(config.seed)
-    on_device = PuzzleSet(puzzles.x.to(device), puzzles.y.to(device), puzzles.augment)
-    offered = on_device.batches(config.batch, generator)
     optimizers = make_optimizers(model, config)
     peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     average = moving_average(model, config.ema) if config.ema else None
-    history, sums, carry, spent, began = [], {}, None, 0.0, time.perf_counter()
+    history, sums, spent, began = [], {}, 0.0, time.perf_counter()
     model.train()
     progress, shown = tqdm(range(config.steps), disable=quiet, unit="step", mininterval=1.0), {}
-    for step in progress:
-        for optimizer, peak in zip(optimizers, peaks):
-            for group, learning_rate in zip(optimizer.param_groups, peak):
-                group["lr"] = learning_rate * rate(step, config)
+    work = partial(steps, model, puzzles, config, dtype)
+    team = Team(model, work, config.batch, processes or pick_processes(model, config.batch))
+    with team:
+        for step in progress:
+            for optimizer, peak in zip(optimizers, peaks):
+                for group, learning_rate in zip(optimizer.param_groups, peak):
+                    group["lr"] = learning_rate * rate(step, config)
 
-        x, y = next(offered)
-        carry = carry or empty_carry(model, x, y, dtype=dtype)
-        carry, outputs = segment(model, refill(model, carry, x, y), config.exploration, generator)
-        loss, metrics = segment_loss(carry, outputs, config.loss, config.halt_weight)
-        loss.backward()
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad()
-        if average:
-            average.update_parameters(model)
+            metrics = team.step()
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+            if average:
+                average.update_parameters(model)
 
-        for name, value in metrics.items():
-            sums[name] = sums.get(name, 0) + value
-        sums["slots"] = sums.get("slots", 0) + config.batch
-        done = step + 1 == config.steps
-        if done or (config.evaluate_every and (step + 1) % config.evaluate_every == 0):
-            paused = time.perf_counter()
-            entry = {"step": step + 1, "seconds": paused - began - spent, **means(sums)}
-            best = average.module if average else model
-            for name, test in (tests or {}).items():
-                entry[name] = evaluate(best, test.x, test.y, dtype=dtype).exact[-1]
-            history.append(entry)
-            shown = {name: f"{entry[name]:.1%}" for name in tests or {}}
-            sums = {}
-            spent += time.perf_counter() - paused
-            if tests and entry[next(iter(tests))] >= config.target:
-                break
-        elif (step + 1) % 20 == 0:  # reading the numbers makes a GPU wait, so not at every step
-            now = means(sums)
-            progress.set_postfix(
-                loss=f"{now['loss']:.2f}",
-                exact=f"{now['exact']:.1%}",
-                segments=f"{now['segments']:.1f}",
-                **shown,
-            )
+            for name, value in metrics.items():
+                sums[name] = sums.get(name, 0) + value
+            sums["slots"] = sums.get("slots", 0) + config.batch
+            done = step + 1 == config.steps
+            if done or (config.evaluate_every and (step + 1) % config.evaluate_every == 0):
+                paused = time.perf_counter()
+                entry = {"step": step + 1, "seconds": paused - began - spent, **means(sums)}
+                best = average.module if average else model
+                for name, test in (tests or {}).items():
+                    entry[name] = evaluate(best, test.x, test.y, dtype=dtype).exact[-1]
+                history.append(entry)
+                shown = {name: f"{entry[name]:.1%}" for name in tests or {}}
+                sums = {}
+                spent += time.perf_counter() - paused
+                if tests and entry[next(iter(tests))] >= config.target:
+                    break
+            elif (step + 1) % 20 == 0:  # reading the numbers makes a GPU wait, so not at every step
+                now = means(sums)
+                progress.set_postfix(
+                    loss=f"{now['loss']:.2f}",
+                    exact=f"{now['exact']:.1%}",
+                    segments=f"{now['segments']:.1f}",
+                    **shown,
+                )
     progress.close()
     trained = average.module if average else model
     model.config = trained.config = own
