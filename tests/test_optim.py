@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tinyrec.optim import AdamAtan2, SignSGD, moving_average
+from tinyrec.optim import AdamAtan2, Muon, SignSGD, moving_average
 
 
 def test_adam_atan2_does_not_depend_on_the_gradients_scale():
@@ -44,3 +44,34 @@ def test_the_moving_average_starts_at_the_first_weights_without_bias_correction(
         torch.nn.init.constant_(model.weight, value)
         average.update_parameters(model)
     assert average.module.weight.item() == pytest.approx(0.9 * (0.9 * 1 + 0.1 * 2) + 0.1 * 3)
+
+
+@pytest.mark.parametrize("shape", [(8, 20), (20, 8), (12, 12)])
+def test_muons_steps_are_orthogonal(shape):
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.zeros(shape))
+    weight.grad = torch.randn(shape)
+    Muon([weight], lr=1.0).step()
+    left, values, right = torch.linalg.svd(weight.detach(), full_matrices=False)
+    values /= 0.2 * max(shape) ** 0.5
+    assert 0.6 < values.min() and values.max() < 1.25
+    u, _, v = torch.linalg.svd(-weight.grad, full_matrices=False)
+    torch.testing.assert_close(left @ right, u @ v, rtol=0, atol=1e-4)
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this PyTorch has no Muon")
+def test_muon_is_pytorchs_but_for_its_precision():
+    torch.manual_seed(0)
+    ours, theirs = (torch.nn.Parameter(torch.randn(16, 24)) for _ in range(2))
+    theirs.data.copy_(ours.data)
+    settings = dict(lr=0.02, weight_decay=0.5, momentum=0.9)
+    pair = (
+        Muon([ours], **settings),
+        torch.optim.Muon([theirs], **settings, adjust_lr_fn="match_rms_adamw"),
+    )
+    for _ in range(5):
+        gradient = torch.randn(16, 24)
+        for p, optimizer in zip((ours, theirs), pair):
+            p.grad = gradient.clone()
+            optimizer.step()
+    torch.testing.assert_close(ours, theirs, rtol=0.02, atol=0.01)

@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tinyrec.parallel import Team, pick_processes
+from tinyrec import train as training
+from tinyrec.parallel import Team, pick_processes, pick_slots
 from tinyrec.puzzles import PuzzleSet
 from tinyrec.train import TrainConfig, compile_model, train
 from tinyrec.trm import TRM, TRMConfig
@@ -44,8 +45,9 @@ def model(**switches):
     return made
 
 
-@pytest.mark.parametrize("processes", [2, 4])
-def test_processes_change_the_training_by_rounding_only(processes):
+@pytest.mark.parametrize("processes, slots", [(2, 8), (2, 2), (4, 4)])
+def test_processes_change_the_training_by_rounding_only(processes, slots, monkeypatch):
+    monkeypatch.setattr(training, "pick_slots", lambda *arguments: slots)
     (alone, one), (together, several) = (
         train(model(), puzzles(), QUICK, quiet=True, processes=n) for n in (1, processes)
     )
@@ -98,7 +100,7 @@ def numbers(share):
 
 def test_a_process_that_stops_is_an_error_not_a_wait():
     with pytest.raises(RuntimeError, match="another process of this training has stopped"):
-        with Team(model(), numbers, batch=4, processes=2) as team:
+        with Team(model(), numbers, batch=4, processes=2, slots=1) as team:
             assert team.step() == {"slots": 4}
             os.kill(team.others[0][0].pid, signal.SIGKILL)
             for _ in range(10):
@@ -112,7 +114,7 @@ def test_an_interrupted_training_leaves_no_process():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        with Team(model(), interrupted, batch=4, processes=2) as team:
+        with Team(model(), interrupted, batch=4, processes=2, slots=2) as team:
             for _ in range(5):
                 team.step()
     assert not multiprocessing.active_children()
@@ -122,7 +124,7 @@ def test_copies_end_with_their_first_process():
     reading, writing = os.pipe()
     first = os.fork()
     if not first:
-        with Team(model(), numbers, batch=4, processes=2) as team:
+        with Team(model(), numbers, batch=4, processes=2, slots=1) as team:
             os.write(writing, str(team.others[0][0].pid).encode())
             os.kill(os.getpid(), signal.SIGKILL)  # no time for a good-bye
     os.waitpid(first, 0)
@@ -150,6 +152,14 @@ def test_how_many(monkeypatch):
     assert pick_processes(model(puzzles=1), batch=64) == 1
     monkeypatch.setattr(sys, "platform", "darwin")
     assert pick_processes(model(), batch=64) == 1
+
+
+def test_a_process_works_on_as_many_slots_as_fit():
+    # the token mixer's first map makes 128 of 17 positions, for each of 32 channels: 16 KB in float32
+    assert pick_slots(model(), 32, torch.float32, cache=16384 * 16) == 16
+    assert pick_slots(model(), 32, torch.bfloat16, cache=16384 * 16) == 32
+    assert pick_slots(model(), 32, torch.float32, cache=16384 * 15) == 8
+    assert pick_slots(model(), 32, torch.float32, cache=1) == 1
 
 
 def test_slots_that_cannot_be_shared_are_named():

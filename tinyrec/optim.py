@@ -1,4 +1,4 @@
-"""Adam-atan2 and SignSGD as the official code has them. AdamW and the moving average are PyTorch's own."""
+"""Adam-atan2 and SignSGD as the official code has them, and Muon. AdamW and the moving average are PyTorch's own."""
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
@@ -35,6 +35,48 @@ class AdamAtan2(torch.optim.Optimizer):
                     torch.atan2(s["m"], s["v"].sqrt() / (1 - b2 ** s["t"]) ** 0.5),
                     alpha=lr / (1 - b1 ** s["t"]),
                 )
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose steps are made orthogonal: every direction of a matrix moves alike (Jordan et al., 2024).
+
+    m <- 0.95 m + 0.05 g;  p <- p * (1 - lr * weight_decay) - lr * 0.2 * sqrt(longer side) * orthogonal(0.95 m + 0.05 g)
+
+    The factor gives a step about the size that AdamW's would have, so AdamW's learning rates fit (arXiv 2502.16982).
+    torch.optim.Muon is the same in bfloat16; this one keeps the weights' precision, for processors that have no fast
+    bfloat16. For matrices only.
+    """
+
+    def __init__(
+        self, params, lr: float = 1e-3, weight_decay: float = 0.0, momentum: float = 0.95
+    ):
+        super().__init__(params, dict(lr=lr, weight_decay=weight_decay, momentum=momentum))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in (p for p in group["params"] if p.grad is not None):
+                s = self.state[p]
+                if not s:
+                    s.update(m=torch.zeros_like(p))
+                s["m"].lerp_(p.grad, 1 - group["momentum"])
+                update = orthogonal(p.grad.lerp(s["m"], group["momentum"]))
+                p.mul_(1 - group["lr"] * group["weight_decay"])
+                p.sub_(update, alpha=group["lr"] * 0.2 * max(p.shape) ** 0.5)
+
+
+def orthogonal(matrix: torch.Tensor, iterations: int = 5) -> torch.Tensor:
+    """Roughly U V^T of the matrix U S V^T: its singular values end between about 0.7 and 1.2.
+
+    Newton-Schulz: X <- a X + (b X X^T + c (X X^T)^2) X, with the constants of Muon's authors.
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    wide = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    wide = wide / wide.norm().clamp(min=1e-7)
+    for _ in range(iterations):
+        gram = wide @ wide.T
+        wide = a * wide + (b * gram + c * gram @ gram) @ wide
+    return wide.T if matrix.shape[0] > matrix.shape[1] else wide
 
 
 class SignSGD(torch.optim.Optimizer):

@@ -13,8 +13,8 @@ from tinyrec.carry import draw_minimum, empty_carry, refill, segment
 from tinyrec.evaluate import evaluate
 from tinyrec.layers import Network
 from tinyrec.losses import segment_loss
-from tinyrec.optim import AdamAtan2, SignSGD, moving_average
-from tinyrec.parallel import Team, pick_processes
+from tinyrec.optim import AdamAtan2, Muon, SignSGD, moving_average
+from tinyrec.parallel import Team, pick_processes, pick_slots
 from tinyrec.puzzles import PuzzleSet
 from tinyrec.settings import check_fields
 
@@ -56,10 +56,6 @@ class TrainConfig:
         if not 0 <= self.ema < 1:
             raise ValueError(
                 f"TrainConfig.ema is {self.ema!r}; expected a number from 0 to below 1"
-            )
-        if self.optimizer == "muon" and not hasattr(torch.optim, "Muon"):
-            raise ValueError(
-                f"optimizer 'muon' needs PyTorch 2.9 or newer; this is {torch.__version__}"
             )
 
 
@@ -116,11 +112,7 @@ def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.O
             for name, p in parameters.items()
             if p.dim() == 2 and name.split(".")[0] not in ("embed", "heads")
         ]
-        optimizers.append(
-            torch.optim.Muon(
-                [parameters.pop(name) for name in inside], **common, adjust_lr_fn="match_rms_adamw"
-            )
-        )
+        optimizers.append(Muon([parameters.pop(name) for name in inside], **common))
     if config.optimizer == "adam_atan2":
         optimizers.append(AdamAtan2(parameters.values(), betas=config.betas, **common))
     else:
@@ -200,8 +192,9 @@ def train(
     model.train()
     progress, shown = tqdm(range(config.steps), disable=quiet, unit="step", mininterval=1.0), {}
     work = partial(steps, model, puzzles, config, dtype)
-    team = Team(model, work, config.batch, processes or pick_processes(model, config.batch))
-    with team:
+    processes = processes or pick_processes(model, config.batch)
+    slots = pick_slots(model, config.batch // processes, dtype) if processes > 1 else config.batch
+    with Team(model, work, config.batch, processes, slots) as team:
         for step in progress:
             for optimizer, peak in zip(optimizers, peaks):
                 for group, learning_rate in zip(optimizer.param_groups, peak):
