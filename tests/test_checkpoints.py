@@ -213,11 +213,15 @@ def test_the_stored_runs_keep_the_promise_of_the_preset():
         assert result["test"]["n"] == 1000 and result["machine"]["threads"] == 2
 
 
-def test_the_stored_9x9_run_is_the_presets():
+def test_the_9x9_preset_reached_its_accuracy():
+    """A seed with puzzles of its own, on two cores: at least 90 % exact within 25 minutes."""
     results = checkpoints.PRETRAINED.parents[1] / "book" / "results"
     stored = json.loads((results / "bench-solve-9x9.json").read_text())
-    assert stored["run"] == json.loads(json.dumps(asdict(load_run("sudoku-9x9"))))
-    assert all(run["result"]["test"]["n"] == 1000 for run in stored["runs"])
+    assert stored["run"] == json.loads(json.dumps(asdict(load_run("sudoku-9x9-quick"))))
+    for run in stored["runs"]:
+        result = run["result"]
+        assert run["seed"] > 0 and result["test"]["exact"] >= 0.9 and run["seconds"] <= 25 * 60
+        assert result["test"]["n"] == 1000 and result["machine"]["threads"] == 2
 
 
 def test_the_welcome_page_says_what_the_shipped_model_does():

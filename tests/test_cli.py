@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tinyrec.__main__ import main
-from tinyrec.checkpoints import PRETRAINED, build, load, save
+from tinyrec.checkpoints import build, load, save
 from tinyrec.puzzles import sudoku, sudoku_files, sudoku_generate
 from tinyrec.runs import load_run, presets
 
@@ -336,4 +336,3 @@ def test_every_preset_is_a_run(tmp_path, name):
     again = tmp_path / "again.json"
     again.write_text(json.dumps(asdict(run)))
     assert load_run(str(again)) == run
-    assert (PRETRAINED / name / "model.safetensors").exists()

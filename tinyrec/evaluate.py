@@ -80,7 +80,7 @@ def answer(
     model: nn.Module,
     tokens: Tensor,
     segments: int | None = None,
-    batch: int = 128,
+    batch: int = 64,
     sure: float = 0.98,
     dtype: torch.dtype = torch.float32,
     attempts: int = 1,
@@ -180,7 +180,7 @@ def evaluate(
     x: Tensor,
     y: Tensor,
     segments: int | None = None,
-    batch: int = 128,
+    batch: int = 64,
     dtype: torch.dtype = torch.float32,
 ) -> Evaluation:
     """Answer every puzzle of x (N, L) with all segments, as both official codes do, and compare with y (N, L).

@@ -168,6 +168,7 @@ def execute(run: Run, out: Path, source: str) -> dict:
     average, history = train(
         model, sets["train"], run.training, {"test": first(tests["test"], 200)}, dtype
     )
+    save(average, out, run=asdict(run))  # before the tests, which may take long
     result = {
         "name": run.name,
         "steps": history[-1]["step"],
@@ -186,7 +187,6 @@ def execute(run: Run, out: Path, source: str) -> dict:
     }
     write_atomically(out / "result.json", (json.dumps(result, indent=1) + "\n").encode())
     write_atomically(out / "card.md", card(run, result).encode())
-    save(average, out, run=asdict(run))
     return result
 
 

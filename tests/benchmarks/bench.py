@@ -32,11 +32,6 @@ def throughput() -> dict:
     return {"fixed": fixed_work(rounds=9, steps=4), "sizes": sizes(rounds=5, steps=4)}
 
 
-def throughput_float32() -> dict:
-    """The fixed work as a processor without bfloat16 instructions does it."""
-    return {"fixed": fixed_work(rounds=7, steps=2, fast=torch.float32)}
-
-
 def stopping(many: int = 10_000) -> dict:
     """Exact accuracy with all segments and with stopping early, on each shipped model's own held-out puzzles."""
     dtype = pick_precision(CPU)
@@ -124,14 +119,13 @@ def precision(seeds=(1, 2, 3)) -> dict:
 
 PARTS = {
     "throughput": throughput,
-    "throughput-float32": throughput_float32,
     "profile": lambda: {"ways": profiles()},
     "memory": memory,
     "stopping": stopping,
     "attempts": attempts,
     "precision": precision,
     "solve-6x6": lambda: time_to_solve("sudoku-6x6", [1, 2, 3, 4, 5]),
-    "solve-9x9": lambda: time_to_solve("sudoku-9x9", [1]),
+    "solve-9x9": lambda: time_to_solve("sudoku-9x9-quick", [2]),
 }
 
 

@@ -43,7 +43,8 @@ def main(model: dict, batch: int, steps: int = 3, unrolled: bool = False) -> flo
         loss.backward()
     else:
         settings = dict(optimizer="adamw", warmup=0, evaluate_every=0)
-        train(trm, PuzzleSet(x, x), TrainConfig(steps=steps, batch=batch, **settings), quiet=True)
+        config = TrainConfig(steps=steps, batch=batch, **settings)
+        train(trm, PuzzleSet(x, x), config, quiet=True, processes=1)
     return used() - before
 
 

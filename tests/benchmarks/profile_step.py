@@ -22,7 +22,7 @@ def profiles(steps: int = 5, batch: int = 128, config=FIXED) -> dict:
         "textbook, float32": sides.textbook(work, torch.float32),
         f"textbook, {name}": sides.textbook(work, fast),
         f"textbook, {name}, compiled": sides.textbook(work, fast, compiled=True),
-        "tinyrec": sides.ours(work, fast),
+        "tinyrec, one process": sides.ours(work, fast, processes=1),
     }
     return {name: kinds(call, steps) for name, call in ways.items()}
 
