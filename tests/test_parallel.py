@@ -93,6 +93,23 @@ def test_stopping_early_leaves_no_process():
     assert [entry["step"] for entry in history] == [10] and not multiprocessing.active_children()
 
 
+def test_a_test_on_the_way_has_all_threads(monkeypatch):
+    seen, evaluate = [], training.evaluate
+
+    def watched(*arguments, **more):
+        seen.append(torch.get_num_threads())
+        return evaluate(*arguments, **more)
+
+    monkeypatch.setattr(training, "evaluate", watched)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        train(model(), puzzles(), QUICK, {"test": puzzles(8)}, quiet=True, processes=2)
+    finally:
+        torch.set_num_threads(threads)
+    assert seen == [2] * 5
+
+
 def numbers(share):
     while True:
         yield {"slots": torch.tensor(share.stop - share.start)}

@@ -11,6 +11,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -120,6 +121,16 @@ class Team:
                 there.recv()
         except (EOFError, BrokenPipeError):
             pass
+
+    @contextmanager
+    def at_rest(self):
+        """Between two steps: all threads are this process's own, for something else."""
+        working = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(working)
 
     def step(self) -> dict[str, Tensor]:
         """Make the gradients of one step, a mean over all slots; returns the sums of the numbers.

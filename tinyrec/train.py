@@ -176,8 +176,8 @@ def train(
     With `config.recursions` the model trains, and is tested on the way, with that T; at the end it gets its own T back.
     Since the state goes on, one segment with T = 8 then does the work of four with T = 2.
 
-    `processes` share the slots of a step, each with one thread; None: see `pick_processes`. They change the result by
-    rounding only.
+    `processes` share the slots of a step, each with one thread; None: see `pick_processes`. They change a step by
+    rounding only, but a long training makes much of rounding, as it does on another processor.
     ValueError where `config.recursions` is set and the model is no TRM, or where the processes cannot share the slots.
     """
     own = model.config
@@ -215,8 +215,9 @@ def train(
                 paused = time.perf_counter()
                 entry = {"step": step + 1, "seconds": paused - began - spent, **means(sums)}
                 best = average.module if average else model
-                for name, test in (tests or {}).items():
-                    entry[name] = evaluate(best, test.x, test.y, dtype=dtype).exact[-1]
+                with team.at_rest():
+                    for name, test in (tests or {}).items():
+                        entry[name] = evaluate(best, test.x, test.y, dtype=dtype).exact[-1]
                 history.append(entry)
                 shown = {name: f"{entry[name]:.1%}" for name in tests or {}}
                 sums = {}

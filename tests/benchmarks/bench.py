@@ -29,7 +29,11 @@ CPU = torch.device("cpu")
 
 
 def throughput() -> dict:
-    return {"fixed": fixed_work(rounds=9, steps=4), "sizes": sizes(rounds=5, steps=4)}
+    return fixed_work(rounds=9, steps=4)
+
+
+def other_sizes() -> dict:
+    return {"precision": str(pick_precision(CPU)).removeprefix("torch."), "sizes": sizes(rounds=5, steps=4)}
 
 
 def stopping(many: int = 10_000) -> dict:
@@ -119,13 +123,14 @@ def precision(seeds=(1, 2, 3)) -> dict:
 
 PARTS = {
     "throughput": throughput,
+    "sizes": other_sizes,
     "profile": lambda: {"ways": profiles()},
     "memory": memory,
     "stopping": stopping,
     "attempts": attempts,
     "precision": precision,
     "solve-6x6": lambda: time_to_solve("sudoku-6x6", [1, 2, 3, 4, 5]),
-    "solve-9x9": lambda: time_to_solve("sudoku-9x9-quick", [2]),
+    "solve-9x9": lambda: time_to_solve("sudoku-9x9-quick", [3]),
 }
 
 

@@ -14,7 +14,7 @@ from tinyrec.show.style import COLOURS, INK, STYLE, new_figure, tint
 BOOK = Path(__file__).parents[2] / "book"
 TEMPLATE = Path(__file__).parent / "speed.template.md"
 NEEDED = (
-    "solve-6x6", "solve-9x9", "throughput", "profile", "memory",
+    "solve-6x6", "solve-9x9", "throughput", "sizes", "profile", "memory",
     "stopping", "attempts", "precision", "kinds", "recipe",
 )  # fmt: skip
 KINDS = {
@@ -57,15 +57,16 @@ def page(found: dict) -> str:
 def values(found: dict) -> dict[str, str]:
     six, nine = found["solve-6x6"], found["solve-9x9"]
     throughput, stopping = found["throughput"], found["stopping"]
-    ways = throughput["fixed"]["ways"]
+    ways = throughput["ways"]
     ours = ways["tinyrec"]["times_as_fast_as"]
     alone = ways["tinyrec, one process"]["times_as_fast_as"]
-    precision = throughput["fixed"]["precision"]
+    precision = throughput["precision"]
     best = f"textbook, {precision}, compiled"
     return {
         "machine": machines(found),
         "six_median": f"{six['median_seconds']:.0f}",
         "six_longest": f"{six['longest_seconds']:.0f}",
+        "six_precision": six["runs"][0]["result"]["precision"],
         "six_lowest": f"{six['lowest_exact']:.1%}",
         "nine_lowest": f"{nine['lowest_exact']:.1%}",
         "nine_attempts": str(nine["run"]["attempts"]),
@@ -83,7 +84,8 @@ def values(found: dict) -> dict[str, str]:
         "ratio_alone": spread(alone[best]),
         "first_ours": f"{ways['tinyrec']['first_call_seconds']:.0f}",
         "first_best": f"{ways[best]['first_call_seconds']:.0f}",
-        "sizes_table": sizes_table(throughput["sizes"]),
+        "sizes_table": sizes_table(found["sizes"]["sizes"]),
+        "sizes_precision": found["sizes"]["precision"],
         "stopping_table": stopping_table(stopping["models"]),
         "attempts_table": attempts_table(found["attempts"]["models"]),
         "many_exact": f"{stopping['many']['exact']:.2%}",
@@ -230,7 +232,7 @@ def recipe_table(recipe: dict) -> str:
         [
             ", ".join(f"{name} {value}" for name, value in run["change"].items()) or "none",
             f"{run['steps']:,}",
-            f"{run['seconds']:,} s",
+            f"{run['seconds']:,} s" if run["seconds"] else "not timed",
             str(run["threads"]),
             f"{run['exact']:.1%} of {run['n']:,}",
         ]
@@ -279,7 +281,7 @@ def solve_figure(*found):
 
 
 def throughput_figure(found):
-    ways = found["fixed"]["ways"]
+    ways = found["ways"]
     names = sorted(ways, key=lambda name: ways[name]["rate"]["median"])
     figure, ax = new_figure(7.2, 0.9 + 0.45 * len(names))
     for row, name in enumerate(names):
