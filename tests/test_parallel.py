@@ -16,7 +16,9 @@ from tinyrec.puzzles import PuzzleSet
 from tinyrec.train import TrainConfig, compile_model, train
 from tinyrec.trm import TRM, TRMConfig
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are copied on Linux only")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or torch.cuda.is_available(), reason="needs Linux without a GPU"
+)
 SMALL = TRMConfig(
     vocab=6, length=16, width=32, latent_steps=2, recursions=1, segments=4, prefix=1, multiple=32
 )
@@ -110,9 +112,9 @@ def test_a_test_on_the_way_has_all_threads(monkeypatch):
     assert seen == [2] * 5
 
 
-def numbers(share):
+def numbers(slices):
     while True:
-        yield {"slots": torch.tensor(share.stop - share.start)}
+        yield {"slots": torch.tensor(sum(part.stop - part.start for part in slices))}
 
 
 def test_a_process_that_stops_is_an_error_not_a_wait():
@@ -126,8 +128,8 @@ def test_a_process_that_stops_is_an_error_not_a_wait():
 
 
 def test_an_interrupted_training_leaves_no_process():
-    def interrupted(share):
-        yield from (next(numbers(share)) for _ in range(2))
+    def interrupted(slices):
+        yield from (next(numbers(slices)) for _ in range(2))
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -141,9 +143,13 @@ def test_copies_end_with_their_first_process():
     reading, writing = os.pipe()
     first = os.fork()
     if not first:
-        with Team(model(), numbers, batch=4, processes=2, slots=1) as team:
-            os.write(writing, str(team.others[0][0].pid).encode())
-            os.kill(os.getpid(), signal.SIGKILL)  # no time for a good-bye
+        try:
+            with Team(model(), numbers, batch=4, processes=2, slots=1) as team:
+                os.write(writing, str(team.others[0][0].pid).encode())
+                os.kill(os.getpid(), signal.SIGKILL)  # no time for a good-bye
+        finally:
+            os._exit(1)
+    os.close(writing)
     os.waitpid(first, 0)
     copy = int(os.read(reading, 20))
     for _ in range(100):
@@ -167,6 +173,10 @@ def test_how_many(monkeypatch):
     assert pick_processes(model(), batch=30) == 1  # 15 slots each are too few
     assert pick_processes(model(), batch=65) == 1
     assert pick_processes(model(puzzles=1), batch=64) == 1
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)  # copies could not compute
+    assert pick_processes(model(), batch=64) == 1
+    monkeypatch.undo()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
     monkeypatch.setattr(sys, "platform", "darwin")
     assert pick_processes(model(), batch=64) == 1
 
@@ -176,7 +186,30 @@ def test_a_process_works_on_as_many_slots_as_fit():
     assert pick_slots(model(), 32, torch.float32, cache=16384 * 16) == 16
     assert pick_slots(model(), 32, torch.bfloat16, cache=16384 * 16) == 32
     assert pick_slots(model(), 32, torch.float32, cache=16384 * 15) == 8
-    assert pick_slots(model(), 32, torch.float32, cache=1) == 1
+    assert pick_slots(model(), 32, torch.float32, cache=1) == 32  # too few: all of them
+    assert pick_slots(model(), 37, torch.float32, cache=16384 * 16) == 37  # no divisor
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_what_cannot_be_shared_is_named_and_the_model_stays(processes):
+    with_table = model(puzzles=1, recursions=3)
+    with pytest.raises(ValueError, match="processes"):
+        train(
+            with_table, puzzles(), replace(QUICK, recursions=1), quiet=True, processes=processes
+        )
+    assert with_table.config.recursions == 3
+
+
+def test_a_failed_training_leaves_the_models_t(monkeypatch):
+    def broken(*arguments):
+        raise KeyboardInterrupt
+
+    deep = model(recursions=3)
+    monkeypatch.setattr(training, "segment_loss", broken)
+    for processes in (1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            train(deep, puzzles(), replace(QUICK, recursions=1), quiet=True, processes=processes)
+        assert deep.config.recursions == 3 and not multiprocessing.active_children()
 
 
 def test_slots_that_cannot_be_shared_are_named():

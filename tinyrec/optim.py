@@ -42,9 +42,9 @@ class Muon(torch.optim.Optimizer):
 
     m <- 0.95 m + 0.05 g;  p <- p * (1 - lr * weight_decay) - lr * 0.2 * sqrt(longer side) * orthogonal(0.95 m + 0.05 g)
 
-    The factor gives a step about the size that AdamW's would have, so AdamW's learning rates fit (arXiv 2502.16982).
-    torch.optim.Muon is the same in bfloat16; this one keeps the weights' precision, for processors that have no fast
-    bfloat16. For matrices only.
+    The factor gives a step about the size that AdamW's would have at that learning rate (arXiv 2502.16982).
+    torch.optim.Muon with adjust_lr_fn="match_rms_adamw" is the same in bfloat16; this one keeps the weights' precision,
+    for processors that have no fast bfloat16. For matrices only.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: torch.Tensor, iterations: int = 5) -> torch.Tensor:
-    """Roughly U V^T of the matrix U S V^T: its singular values end between about 0.7 and 1.2.
+    """Roughly U V^T of the matrix U S V^T: singular values that are not tiny end between about 0.7 and 1.2.
 
     Newton-Schulz: X <- a X + (b X X^T + c (X X^T)^2) X, with the constants of Muon's authors.
     """

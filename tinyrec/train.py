@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -136,26 +137,30 @@ def rate(step: int, config: TrainConfig) -> float:
 
 
 def steps(
-    model: nn.Module, puzzles: PuzzleSet, config: TrainConfig, dtype: torch.dtype, share: slice
+    model: nn.Module, puzzles: PuzzleSet, config: TrainConfig, dtype: torch.dtype, slices: list[slice]
 ) -> Iterator[dict[str, torch.Tensor]]:
-    """One segment after the other for a share of the slots: each leaves its gradients in the model, yields its metrics.
+    """Step after step for some slices of the slots: add the gradients to the model's, yield the sums of the metrics.
 
-    The seed decides the puzzles and the exploration of all slots, whoever works on them.
+    The loss is the mean over all slots. The seed decides their puzzles and their exploration, whoever works on them.
     """
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(config.seed)
     on_device = PuzzleSet(puzzles.x.to(device), puzzles.y.to(device), puzzles.augment)
-    carry = None
+    carries = [None] * len(slices)
     for x, y in on_device.batches(config.batch, generator):
         minimum = draw_minimum(
             config.batch, model.config.segments, config.exploration, generator, device
         )
-        x, y, minimum = x[share], y[share], minimum[share]
-        carry = carry or empty_carry(model, x, y, dtype=dtype)
-        carry, outputs = segment(model, refill(model, carry, x, y), minimum)
-        loss, metrics = segment_loss(carry, outputs, config.loss, config.halt_weight)
-        loss.backward()
-        yield metrics
+        sums = {}
+        for n, part in enumerate(slices):
+            carry = carries[n] or empty_carry(model, x[part], y[part], dtype=dtype)
+            carry = refill(model, carry, x[part], y[part])
+            carries[n], outputs = segment(model, carry, minimum[part])
+            loss, metrics = segment_loss(carries[n], outputs, config.loss, config.halt_weight)
+            (loss * (len(x[part]) / len(x))).backward()
+            for name, value in metrics.items():
+                sums[name] = sums.get(name, 0) + value
+        yield sums
 
 
 def train(
@@ -181,20 +186,21 @@ def train(
     ValueError where `config.recursions` is set and the model is no TRM, or where the processes cannot share the slots.
     """
     own = model.config
-    if config.recursions:
-        if not hasattr(own, "recursions"):
-            raise ValueError(f"TrainConfig.recursions is {config.recursions}; only TRM has a T")
-        model.config = replace(own, recursions=config.recursions)
+    if config.recursions and not hasattr(own, "recursions"):
+        raise ValueError(f"TrainConfig.recursions is {config.recursions}; only TRM has a T")
+    processes = pick_processes(model, config.batch) if processes is None else processes
+    slots = config.batch
+    if processes > 1 and slots % processes == 0:
+        slots = pick_slots(model, slots // processes, dtype)
+    work = partial(steps, model, puzzles, config, dtype)
+    team = Team(model, work, config.batch, processes, slots)
     optimizers = make_optimizers(model, config)
     peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
-    average = moving_average(model, config.ema) if config.ema else None
     history, sums, spent, began = [], {}, 0.0, time.perf_counter()
     model.train()
     progress, shown = tqdm(range(config.steps), disable=quiet, unit="step", mininterval=1.0), {}
-    work = partial(steps, model, puzzles, config, dtype)
-    processes = processes or pick_processes(model, config.batch)
-    slots = pick_slots(model, config.batch // processes, dtype) if processes > 1 else config.batch
-    with Team(model, work, config.batch, processes, slots) as team:
+    with trained_with(model, config.recursions), team:
+        average = moving_average(model, config.ema) if config.ema else None
         for step in progress:
             for optimizer, peak in zip(optimizers, peaks):
                 for group, learning_rate in zip(optimizer.param_groups, peak):
@@ -234,8 +240,20 @@ def train(
                 )
     progress.close()
     trained = average.module if average else model
-    model.config = trained.config = own
+    trained.config = own
     return trained.eval(), history
+
+
+@contextmanager
+def trained_with(model: nn.Module, recursions: int | None) -> Iterator[None]:
+    """The model has this T meanwhile; None: its own."""
+    own = model.config
+    if recursions:
+        model.config = replace(own, recursions=recursions)
+    try:
+        yield
+    finally:
+        model.config = own
 
 
 def means(sums: dict) -> dict[str, float]:
