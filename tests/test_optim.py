@@ -64,7 +64,7 @@ def test_muon_is_pytorchs_but_for_its_precision():
     torch.manual_seed(0)
     ours, theirs = (torch.nn.Parameter(torch.randn(16, 24)) for _ in range(2))
     theirs.data.copy_(ours.data)
-    settings = dict(lr=0.02, weight_decay=0.5, momentum=0.9)
+    settings = dict(lr=1.0, weight_decay=0.5, momentum=0.9)
     pair = (
         Muon([ours], **settings),
         torch.optim.Muon([theirs], **settings, adjust_lr_fn="match_rms_adamw"),
@@ -74,4 +74,4 @@ def test_muon_is_pytorchs_but_for_its_precision():
         for p, optimizer in zip((ours, theirs), pair):
             p.grad = gradient.clone()
             optimizer.step()
-    torch.testing.assert_close(ours, theirs, rtol=0.02, atol=0.01)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=0.02)  # 3 % of a step would be 0.026

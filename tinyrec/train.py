@@ -137,7 +137,11 @@ def rate(step: int, config: TrainConfig) -> float:
 
 
 def steps(
-    model: nn.Module, puzzles: PuzzleSet, config: TrainConfig, dtype: torch.dtype, slices: list[slice]
+    model: nn.Module,
+    puzzles: PuzzleSet,
+    config: TrainConfig,
+    dtype: torch.dtype,
+    slices: list[slice],
 ) -> Iterator[dict[str, torch.Tensor]]:
     """Step after step for some slices of the slots: add the gradients to the model's, yield the sums of the metrics.
 

@@ -33,7 +33,8 @@ def throughput() -> dict:
 
 
 def other_sizes() -> dict:
-    return {"precision": str(pick_precision(CPU)).removeprefix("torch."), "sizes": sizes(rounds=5, steps=4)}
+    precision = str(pick_precision(CPU)).removeprefix("torch.")
+    return {"precision": precision, "sizes": sizes(rounds=5, steps=4)}
 
 
 def stopping(many: int = 10_000) -> dict:
