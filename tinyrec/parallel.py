@@ -11,7 +11,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -77,19 +77,19 @@ class Team:
         slices = [slice(start, start + slots) for start in range(0, batch, slots)]
         self.slices = [slices[number::processes] for number in range(processes)]
         self.model, self.work, self.others = model, work, []
-        self.threads, self.waiting = torch.get_num_threads(), False  # the copies begin unasked
+        self.waiting = False  # the copies begin unasked
 
     def __enter__(self) -> "Team":
         self.own = self.work(self.slices[0])
         if len(self.slices) == 1:
             return self
         try:
-            torch.set_num_threads(1)
-            next(self.work(self.slices[0][:1]))  # compiles; the copies have it then, too
-            self.model.zero_grad()
-            share_weights(self.model)
-            for slices in self.slices[1:]:
-                self.others.append(self.fork(slices))
+            with one_thread():
+                next(self.work(self.slices[0][:1]))  # compiles; the copies have it then, too
+                self.model.zero_grad()
+                share_weights(self.model)
+                for slices in self.slices[1:]:
+                    self.others.append(self.fork(slices))
         except BaseException:
             self.__exit__()
             raise
@@ -118,7 +118,6 @@ class Team:
         if len(self.slices) > 1:
             own_weights(self.model)
         self.others = []
-        torch.set_num_threads(self.threads)
 
     def serve(self, slices: list[slice], gradients: list[Tensor], there, ends) -> None:
         """What a copy does: its part of every step, until the first process has gone."""
@@ -138,16 +137,6 @@ class Team:
         except (EOFError, ConnectionError):
             pass
 
-    @contextmanager
-    def at_rest(self):
-        """Between two steps: all threads are this process's own, for something else."""
-        working = torch.get_num_threads()
-        torch.set_num_threads(self.threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(working)
-
     def step(self) -> dict[str, Tensor]:
         """Make the gradients of one step, the sums of all slices'; returns the sums of the numbers.
 
@@ -158,7 +147,8 @@ class Team:
                 for _, end, _ in self.others:
                     end.send(None)
             self.waiting = True
-            sums = next(self.own)
+            with one_thread() if self.others else nullcontext():
+                sums = next(self.own)
             for _, end, gradients in self.others:
                 for name, number in end.recv().items():
                     sums[name] = sums[name] + number
@@ -168,6 +158,17 @@ class Team:
         except (EOFError, ConnectionError) as error:
             raise RuntimeError("another process of this training has stopped; see above") from error
         return sums
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """This process leaves the other cores to its copies meanwhile."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def shared(numbers: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -167,6 +167,40 @@ def steps(
         yield sums
 
 
+def training(
+    model: nn.Module,
+    puzzles: PuzzleSet,
+    config: TrainConfig,
+    dtype: torch.dtype = torch.float32,
+    processes: int | None = None,
+) -> Iterator[tuple[dict[str, torch.Tensor], nn.Module]]:
+    """What `train` does between two tests: after each of `config.steps` steps, the sums of its metrics and the model to test.
+
+    That is the moving average of the weights, or `model` itself, which is trained in place. Close the iterator to end
+    the other processes.
+    """
+    processes = pick_processes(model, config.batch) if processes is None else processes
+    slots = config.batch
+    if processes > 1 and slots % processes == 0:
+        slots = pick_slots(model, slots // processes, dtype)
+    work = partial(steps, model, puzzles, config, dtype)
+    optimizers = make_optimizers(model, config)
+    peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+    with Team(model, work, config.batch, processes, slots) as team:
+        average = moving_average(model, config.ema) if config.ema else None
+        for step in range(config.steps):
+            for optimizer, peak in zip(optimizers, peaks):
+                for group, learning_rate in zip(optimizer.param_groups, peak):
+                    group["lr"] = learning_rate * rate(step, config)
+            metrics = team.step()
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad()
+            if average:
+                average.update_parameters(model)
+            yield metrics, average.module if average else model
+
+
 def train(
     model: nn.Module,
     puzzles: PuzzleSet,
@@ -192,49 +226,28 @@ def train(
     own = model.config
     if config.recursions and not hasattr(own, "recursions"):
         raise ValueError(f"TrainConfig.recursions is {config.recursions}; only TRM has a T")
-    processes = pick_processes(model, config.batch) if processes is None else processes
-    slots = config.batch
-    if processes > 1 and slots % processes == 0:
-        slots = pick_slots(model, slots // processes, dtype)
-    work = partial(steps, model, puzzles, config, dtype)
-    team = Team(model, work, config.batch, processes, slots)
-    optimizers = make_optimizers(model, config)
-    peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
     history, sums, spent, began = [], {}, 0.0, time.perf_counter()
     model.train()
-    progress, shown = tqdm(range(config.steps), disable=quiet, unit="step", mininterval=1.0), {}
-    with trained_with(model, config.recursions), team:
-        average = moving_average(model, config.ema) if config.ema else None
-        for step in progress:
-            for optimizer, peak in zip(optimizers, peaks):
-                for group, learning_rate in zip(optimizer.param_groups, peak):
-                    group["lr"] = learning_rate * rate(step, config)
-
-            metrics = team.step()
-            for optimizer in optimizers:
-                optimizer.step()
-                optimizer.zero_grad()
-            if average:
-                average.update_parameters(model)
-
+    progress, shown = tqdm(total=config.steps, disable=quiet, unit="step", mininterval=1.0), {}
+    every_step = training(model, puzzles, config, dtype, processes)
+    with trained_with(model, config.recursions), progress, closing(every_step):
+        for step, (metrics, trained) in enumerate(every_step, start=1):
+            progress.update()
             for name, value in metrics.items():
                 sums[name] = sums.get(name, 0) + value
             sums["slots"] = sums.get("slots", 0) + config.batch
-            done = step + 1 == config.steps
-            if done or (config.evaluate_every and (step + 1) % config.evaluate_every == 0):
+            if step == config.steps or (config.evaluate_every and step % config.evaluate_every == 0):
                 paused = time.perf_counter()
-                entry = {"step": step + 1, "seconds": paused - began - spent, **means(sums)}
-                best = average.module if average else model
-                with team.at_rest():
-                    for name, test in (tests or {}).items():
-                        entry[name] = evaluate(best, test.x, test.y, dtype=dtype).exact[-1]
+                entry = {"step": step, "seconds": paused - began - spent, **means(sums)}
+                for name, test in (tests or {}).items():
+                    entry[name] = evaluate(trained, test.x, test.y, dtype=dtype).exact[-1]
                 history.append(entry)
                 shown = {name: f"{entry[name]:.1%}" for name in tests or {}}
                 sums = {}
                 spent += time.perf_counter() - paused
                 if tests and entry[next(iter(tests))] >= config.target:
                     break
-            elif (step + 1) % 20 == 0:  # reading the numbers makes a GPU wait, so not at every step
+            elif step % 20 == 0:  # reading the numbers makes a GPU wait, so not at every step
                 now = means(sums)
                 progress.set_postfix(
                     loss=f"{now['loss']:.2f}",
@@ -242,8 +255,6 @@ def train(
                     segments=f"{now['segments']:.1f}",
                     **shown,
                 )
-    progress.close()
-    trained = average.module if average else model
     trained.config = own
     return trained.eval(), history
 

@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 
 
 def throughput() -> dict:
-    return fixed_work(rounds=5, steps=4)
+    return fixed_work(rounds=20)
 
 
 def other_sizes() -> dict:

@@ -5,10 +5,9 @@ import time
 from collections.abc import Callable
 
 
-def paired(sides: dict[str, Callable[[], float | None]], work: float, rounds: int, warmups: int = 2) -> dict:
+def paired(sides: dict[str, Callable[[], None]], work: float, rounds: int, warmups: int = 2) -> dict:
     """Time each side once in every round, in turn; `work` is what one call does (puzzles, say).
 
-    A side that returns seconds is taken at its word; that leaves out what it did beside the work.
     Returns for each side the seconds of its first call, compilation included, the median rate (work per second) and
     its quartiles over the rounds, and against every *other* side the ratio of the rates, taken round by round, so that a slow spell of the machine hits both.
     """
@@ -23,8 +22,8 @@ def paired(sides: dict[str, Callable[[], float | None]], work: float, rounds: in
     for _ in range(rounds):
         for name, call in sides.items():
             began = time.perf_counter()
-            own = call()
-            seconds[name].append(own or time.perf_counter() - began)
+            call()
+            seconds[name].append(time.perf_counter() - began)
     return {
         name: {
             "first_call_seconds": first[name],

@@ -1,6 +1,6 @@
 """The same training, done by tinyrec, by the textbook and by a package from PyPI: what is timed against what."""
 
-import time
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ import torch
 from textbook import Textbook, TextbookTRM
 
 from tinyrec.puzzles import PuzzleSet, sudoku, sudoku_generate
-from tinyrec.train import TrainConfig, compile_model, train
+from tinyrec.train import TrainConfig, compile_model, training
 from tinyrec.trm import TRM, TRMConfig
 
 EMA, LEARNING_RATE, WEIGHT_DECAY = 0.999, 1e-3, 0.1
@@ -33,37 +33,34 @@ def sudoku_puzzles(size: int, count: int = 1000, seed: int = 0) -> PuzzleSet:
 
 def ours(
     work: Work, dtype: torch.dtype, compiled: bool = True, processes: int | None = None
-) -> Callable[[], float | None]:
-    """tinyrec.train.train, set up as `python -m tinyrec train` does it."""
+) -> Callable[[], None]:
+    """The steps of tinyrec.train.train, set up as `python -m tinyrec train` does it."""
     torch.manual_seed(0)
     model = TRM(work.model).to(work.device)
     if compiled:
         compile_model(model, work.device)
     config = TrainConfig(
-        steps=work.steps,
+        steps=sys.maxsize,
         batch=work.batch,
         optimizer="adamw",
         learning_rate=LEARNING_RATE,
         weight_decay=WEIGHT_DECAY,
         warmup=0,
         ema=EMA,
-        evaluate_every=int(apart(work)),
     )
+    every_step = training(model, work.puzzles, config, dtype, processes)
 
-    def call():
-        _, history = train(
-            model, work.puzzles, config, dtype=dtype, quiet=True, processes=processes
-        )
-        if not apart(work):
-            return None
-        return scaled(history[-1]["seconds"] - history[0]["seconds"], work)
+    def run():
+        for _ in range(work.steps):
+            metrics, _ = next(every_step)
+        metrics["cell_loss"].item()  # a GPU has really finished
 
-    return call
+    return run
 
 
 def textbook(
     work: Work, dtype: torch.dtype, compiled: bool = False
-) -> Callable[[], float | None]:
+) -> Callable[[], None]:
     """The structure of the official code, see textbook.py."""
     torch.manual_seed(0)
     model = TextbookTRM(work.model).to(work.device)
@@ -72,7 +69,7 @@ def textbook(
 
 def from_pypi(
     work: Work, dtype: torch.dtype, compiled: bool = False
-) -> Callable[[], float | None]:
+) -> Callable[[], None]:
     """The package tiny-recursive-model, see peer.py."""
     torch.manual_seed(0)
     model = peer.model(work.model).to(work.device)
@@ -88,32 +85,15 @@ def adamw(
     )
 
 
-def stepping(work: Work, loop) -> Callable[[], float | None]:
+def stepping(work: Work, loop) -> Callable[[], None]:
     """Steps of `loop` on the batches that tinyrec would draw."""
     puzzles = work.puzzles
     moved = PuzzleSet(puzzles.x.to(work.device), puzzles.y.to(work.device), puzzles.augment)
     batches = moved.batches(work.batch, torch.Generator(work.device).manual_seed(0))
 
     def run():
-        for step in range(work.steps):
+        for _ in range(work.steps):
             loss = loop.step(*next(batches))
-            if step == 0:
-                began = time.perf_counter()
-        loss.item()  # a GPU has really finished
-        return scaled(time.perf_counter() - began, work) if apart(work) else None
+        loss.item()
 
     return run
-
-
-def apart(work: Work) -> bool:
-    """On a CPU the first step of a call is not timed, whoever takes it, nor what comes before it.
-
-    For tinyrec that is starting the processes and one slice of the slots on trial, once in a training, whatever its
-    length. On a GPU nothing is read in between, and all counts.
-    """
-    return work.device.type == "cpu" and work.steps > 1
-
-
-def scaled(seconds: float, work: Work) -> float:
-    """Seconds of all steps but the first -> of all steps."""
-    return seconds * work.steps / (work.steps - 1)
