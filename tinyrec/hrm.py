@@ -5,15 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from tinyrec.layers import (
-    BLOCK_CHOICES,
-    Embedding,
-    Heads,
-    Network,
-    check_block,
-    positions_first,
-    truncated_normal,
-)
+from tinyrec.layers import BLOCK_CHOICES, Embedding, Heads, Network, check_block, truncated_normal
 from tinyrec.settings import check_fields
 
 State = tuple[Tensor, Tensor]
@@ -106,8 +98,6 @@ class HRM(nn.Module):
         tokens (B, L), puzzle_ids (B,) or None -> detached state, logits (B, L, vocab), q (B, 2).
         """
         x = self.embed(tokens, puzzle_ids, state[0].dtype)
-        if self.config.mixing == "mlp":
-            x, *state = map(positions_first, (x, *state))
         with torch.no_grad():
             for _ in range(self.config.high_cycles - 1):
                 state = self.high_cycle(x, state)

@@ -44,7 +44,7 @@ def truncated_normal(*shape: int, std: float) -> Tensor:
 class Linear(nn.Module):
     """A linear map of an axis from size `inputs` to `outputs`, without bias, initialised with std 1/sqrt(inputs).
 
-    The axis is the last one of h (..., inputs), or 0 of h (inputs, ...): all the rest is mapped alike.
+    The axis is the last one of h (..., inputs), or -2 of h (B, inputs, d): all d channels are mapped alike.
     """
 
     def __init__(self, inputs: int, outputs: int):
@@ -55,7 +55,7 @@ class Linear(nn.Module):
         weight = self.weight.to(h.dtype)
         if axis == -1:
             return F.linear(h, weight)
-        return (weight @ h.flatten(1)).unflatten(1, h.shape[1:])
+        return torch.bmm(weight.expand(len(h), -1, -1), h)  # no transposed copy of h
 
 
 class SwiGLU(nn.Module):
@@ -135,10 +135,9 @@ class Block(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         if self.mixing == "mlp":
-            h = h.transpose(0, 1)  # (S, B, d): each mixer is now one matrix product, without copies
-            h = rms_norm(h + self.token_mixer(h, axis=0), axis=0)
-            return rms_norm(h + self.channel_mixer(h)).transpose(0, 1)
-        h = rms_norm(h + self.attention(h))
+            h = rms_norm(h + self.token_mixer(h, axis=-2), axis=-2)
+        else:
+            h = rms_norm(h + self.attention(h))
         return rms_norm(h + self.channel_mixer(h))
 
 
@@ -147,11 +146,6 @@ class Network(nn.Sequential):
 
     def __init__(self, layers: int, **block):
         super().__init__(*(Block(**block) for _ in range(layers)))
-
-
-def positions_first(h: Tensor) -> Tensor:
-    """The same (B, S, d), but in memory position by position, as the token mixer reads it; the blocks keep this order."""
-    return h.transpose(0, 1).contiguous().transpose(0, 1)
 
 
 class Embedding(nn.Module):

@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 
 
 def throughput() -> dict:
-    return fixed_work(rounds=20)
+    return fixed_work(rounds=15)
 
 
 def other_sizes() -> dict:
