@@ -40,7 +40,7 @@ def ours(
     if compiled:
         compile_model(model, work.device)
     config = TrainConfig(
-        steps=sys.maxsize,
+        steps=sys.maxsize,  # as many as are asked for
         batch=work.batch,
         optimizer="adamw",
         learning_rate=LEARNING_RATE,
@@ -58,18 +58,14 @@ def ours(
     return run
 
 
-def textbook(
-    work: Work, dtype: torch.dtype, compiled: bool = False
-) -> Callable[[], None]:
+def textbook(work: Work, dtype: torch.dtype, compiled: bool = False) -> Callable[[], None]:
     """The structure of the official code, see textbook.py."""
     torch.manual_seed(0)
     model = TextbookTRM(work.model).to(work.device)
     return stepping(work, Textbook(model, adamw(model), dtype, EMA, compiled=compiled))
 
 
-def from_pypi(
-    work: Work, dtype: torch.dtype, compiled: bool = False
-) -> Callable[[], None]:
+def from_pypi(work: Work, dtype: torch.dtype, compiled: bool = False) -> Callable[[], None]:
     """The package tiny-recursive-model, see peer.py."""
     torch.manual_seed(0)
     model = peer.model(work.model).to(work.device)
@@ -94,6 +90,6 @@ def stepping(work: Work, loop) -> Callable[[], None]:
     def run():
         for _ in range(work.steps):
             loss = loop.step(*next(batches))
-        loss.item()
+        loss.item()  # a GPU has really finished
 
     return run
