@@ -79,8 +79,8 @@ def compile_model(model: nn.Module, device: torch.device) -> str:
     """Let torch.compile fuse the model in place, where it works; says in one line what happened.
 
     On a GPU the whole segment becomes CUDA graphs, one forward and one backward, so that its hundreds of kernels need
-    not be launched one by one. On a CPU the networks are compiled, once with and once without gradient, and every call
-    uses them: sooner ready than a whole segment. A copy of the model, such as its moving average, is not compiled.
+    not be launched one by one. On a CPU each block of the networks is compiled, once with and once without gradient, and
+    every call uses it: sooner ready than a whole segment. A copy of the model, such as its moving average, is not compiled.
     Models compiled before compile again at their next call: PyTorch counts the compilations of a process together,
     and beyond eight it would go on eagerly without saying so.
     """
