@@ -1,7 +1,7 @@
 """SwiGLU for compiled code on a CPU: the same formula, with a cheaper sigmoid and its gradient written by hand.
 
-Where the products run at the processor's limit, the exponential in SiLU takes most of what is left, so the sigmoid here
-is a ratio of polynomials. And a product of a wide, transposed matrix with a narrow one is slow, so the gradient of the
+Where the products run at the processor's limit, SiLU takes most of what is left, and the exponential most of that. So
+the sigmoid here is a ratio of polynomials. And a product of a wide, transposed matrix with a narrow one is slow, so the gradient of the
 wide weight is computed as its transpose. `tinyrec.layers.SwiGLU` is the plain version; a test holds the two equal.
 """
 
