@@ -16,8 +16,8 @@ help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 book: .venv/installed ## execute the notebooks, build the pages (PROFILE=smoke|cpu|gpu)
-	@.venv/bin/python book/execute.py --profile $(PROFILE)
-	@.venv/bin/python book/build.py --profile $(PROFILE)
+	@.venv/bin/python book/tools/execute.py --profile $(PROFILE)
+	@.venv/bin/python book/tools/build.py --profile $(PROFILE)
 
 # One thread for each test, unless you say otherwise: the tensors are tiny, and where
 # cores are shared, torch's waiting threads made the tests four times slower.
@@ -25,7 +25,7 @@ test: .venv/installed ## unit tests, parity, notebooks at profile smoke, goldens
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} .venv/bin/python -m pytest --nbval-lax
 
 goldens: .venv/installed ## renew the outputs in the sources that tests compare with
-	@.venv/bin/python book/goldens.py
+	@.venv/bin/python book/tools/goldens.py
 
 # What tinyrec is measured against; nothing else needs it.
 PEER = tiny-recursive-model==0.0.15 einops==0.8.2 ema-pytorch==0.8.3

@@ -1,4 +1,6 @@
-"""The benchmarks compare what they say: equal work, equal numbers; and their harness counts right. No timing is tested."""
+"""The benchmarks compare what they say: equal work, equal numbers; and their harness counts right.
+No timing is tested.
+"""
 
 import json
 import sys
@@ -18,14 +20,13 @@ import peer  # noqa: E402
 import sides  # noqa: E402
 import throughput  # noqa: E402
 from textbook import Textbook, TextbookTRM  # noqa: E402
-
 from torch._dynamo.utils import counters  # noqa: E402
 
 from tinyrec.carry import draw_minimum, empty_carry, refill, segment  # noqa: E402
 from tinyrec.checkpoints import PRETRAINED, load_model  # noqa: E402
 from tinyrec.losses import segment_loss  # noqa: E402
+from tinyrec.models.trm import TRM, TRMConfig  # noqa: E402
 from tinyrec.train import compile_model  # noqa: E402
-from tinyrec.trm import TRM, TRMConfig  # noqa: E402
 
 CPU = torch.device("cpu")
 SMALL = TRMConfig(
@@ -82,7 +83,8 @@ def test_textbook_and_tinyrec_give_the_same_outputs(config):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
-# With T = 2 and random weights the mixer is chaotic: a last-bit change of its weights moves the eager losses themselves
+# With T = 2 and random weights the mixer is chaotic: a last-bit change of its weights moves the
+# eager losses themselves
 # by 5 % within 50 steps. So losses are compared where rounding stays rounding.
 CALM = [replace(SMALL, recursions=1), MIXINGS[1]]
 

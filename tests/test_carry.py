@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from tinyrec.carry import draw_minimum, empty_carry, refill, segment
-from tinyrec.naive import NaiveConfig, NaiveMLP
-from tinyrec.trm import TRM, TRMConfig
+from tinyrec.models.naive import NaiveConfig, NaiveMLP
+from tinyrec.models.trm import TRM, TRMConfig
 
 
 class Scripted(torch.nn.Module):

@@ -10,10 +10,10 @@ from safetensors.torch import load_file, save_file
 from tinyrec import checkpoints
 from tinyrec.checkpoints import build, from_official, load, load_model, pretrained, save
 from tinyrec.evaluate import evaluate
-from tinyrec.hrm import HRM, HRMConfig
-from tinyrec.puzzles import sudoku
+from tinyrec.models.hrm import HRM, HRMConfig
+from tinyrec.models.trm import TRM, TRMConfig
+from tinyrec.puzzles.sudoku import rules
 from tinyrec.runs import load_run, make_data
-from tinyrec.trm import TRM, TRMConfig
 
 SETTINGS = dict(vocab=6, length=16, width=32, heads=4, prefix=1, multiple=32)
 
@@ -191,9 +191,10 @@ def test_shipped_models_load_are_small_and_have_a_card(name):
 def test_shipped_models_were_trained_by_their_preset(name):
     config = json.loads((checkpoints.PRETRAINED / name / "config.json").read_text())
     assert config["run"] == json.loads(json.dumps(asdict(load_run(name))))
-    assert f"`python -m tinyrec train {name} --seed 0`" in (
-        checkpoints.PRETRAINED / name / "card.md"
-    ).read_text()
+    assert (
+        f"`python -m tinyrec train {name} --seed 0`"
+        in (checkpoints.PRETRAINED / name / "card.md").read_text()
+    )
 
 
 def test_the_default_configs_are_the_papers():
@@ -214,7 +215,9 @@ def test_the_stored_runs_keep_the_promise_of_the_preset():
 
 
 def test_the_9x9_preset_reached_its_accuracy():
-    """A seed with puzzles of its own, on two cores: at least 90 % exact in 25 minutes. Seeds up to 2 chose the recipe."""
+    """A seed with puzzles of its own, on two cores: at least 90 % exact in 25 minutes. Seeds up to
+    2 chose the recipe.
+    """
     results = checkpoints.PRETRAINED.parents[1] / "book" / "results"
     stored = json.loads((results / "bench-solve-9x9.json").read_text())
     assert stored["run"] == json.loads(json.dumps(asdict(load_run("sudoku-9x9-quick"))))
@@ -226,11 +229,13 @@ def test_the_9x9_preset_reached_its_accuracy():
 
 
 def test_the_welcome_page_says_what_the_shipped_model_does():
-    """One puzzle in four after a segment, nearly all after sixteen; and the picture's puzzle is solved late."""
+    """One puzzle in four after a segment, nearly all after sixteen; and the picture's puzzle is
+    solved late.
+    """
     model, test = load_model("sudoku-6x6"), make_data(load_run("sudoku-6x6").data)["test"]
     exact = evaluate(model, test.x, test.y).exact
     assert 0.2 < exact[0] < 0.3 and exact[15] > 0.98
-    puzzle = sudoku.encode(sudoku.parse(".1..4......12..16..6.....3.4....4..2"))[None]
-    answer = sudoku.encode(sudoku.parse("513246426351245163361524632415154632"))[None]
+    puzzle = rules.encode(rules.parse(".1..4......12..16..6.....3.4....4..2"))[None]
+    answer = rules.encode(rules.parse("513246426351245163361524632415154632"))[None]
     found = evaluate(model, puzzle, answer)
     assert found.cell[3] < found.cell[0] and not found.solved[0, :3].any() and found.solved[0, -1]

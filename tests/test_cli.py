@@ -1,4 +1,6 @@
-"""python -m tinyrec: what each command does, and that bad input ends in one line, status 2 and nothing lost."""
+"""python -m tinyrec: what each command does, and that bad input ends in one line, status 2 and
+nothing lost.
+"""
 
 import gzip
 import json
@@ -12,7 +14,9 @@ import pytest
 
 from tinyrec.__main__ import main
 from tinyrec.checkpoints import build, load, save
-from tinyrec.puzzles import sudoku, sudoku_files, sudoku_generate
+from tinyrec.puzzles.sudoku import rules
+from tinyrec.puzzles.sudoku.files import read_csv
+from tinyrec.puzzles.sudoku.generate import generate
 from tinyrec.runs import load_run, presets
 
 PUZZLE = "1...4.....2.3..1"  # two clues in each row but one: solved below
@@ -52,8 +56,8 @@ def refused(capsys, *words):
 
 @pytest.fixture
 def puzzle():
-    puzzles, solutions = sudoku_generate.generate(4, 1, seed=3)
-    return sudoku.to_string(puzzles[0]), sudoku.to_string(solutions[0])
+    puzzles, solutions = generate(4, 1, seed=3)
+    return rules.to_string(puzzles[0]), rules.to_string(solutions[0])
 
 
 @pytest.fixture
@@ -73,10 +77,10 @@ def test_data_writes_puzzles_that_can_be_read_again(capsys, tmp_path):
         call(capsys, "data", "sudoku", "--size", 4, "--count", 12, "--seed", 5, "--out", out)[0]
         == 0
     )
-    puzzles, solutions, ratings = sudoku_files.read_csv(out)
+    puzzles, solutions, ratings = read_csv(out)
     assert (
         puzzles.shape == (12, 16)
-        and sudoku.is_solution(puzzles, solutions).all()
+        and rules.is_solution(puzzles, solutions).all()
         and (ratings >= 0).all()
     )
     first = out.read_bytes()
@@ -90,7 +94,7 @@ def test_data_with_a_chosen_number_of_clues(capsys, tmp_path):
         call(capsys, "data", "sudoku", "--size", 6, "--count", 5, "--clues", 14, "--out", out)[0]
         == 0
     )
-    assert (sudoku_files.read_csv(out)[0] > 0).sum(1).tolist() == [14] * 5
+    assert (read_csv(out)[0] > 0).sum(1).tolist() == [14] * 5
 
 
 def test_train_writes_a_model_its_config_and_its_result(capsys, tmp_path):
@@ -157,12 +161,14 @@ def test_solve_prints_every_segment_the_answer_and_whether_it_is_valid(capsys, m
 
 
 def test_solve_tries_again_where_the_model_is_not_sure(capsys, model, puzzle):
-    """Fresh weights are never sure, so every attempt is made; a trained model needs one for an easy puzzle."""
+    """Fresh weights are never sure, so every attempt is made; a trained model needs one for an easy
+    puzzle.
+    """
     out = call(capsys, "solve", puzzle[0], "--model", model, "--attempts", 3)[1]
     assert "attempt 3 of 3" in out and "attempt 4" not in out and out.count("segment 3 of 3") == 3
-    solution = sudoku.parse(puzzle[1])
+    solution = rules.parse(puzzle[1])
     clear = np.where(np.arange(16) % 4 == 0, 0, solution)
-    assert "attempt" not in call(capsys, "solve", sudoku.to_string(clear))[1]
+    assert "attempt" not in call(capsys, "solve", rules.to_string(clear))[1]
 
 
 def test_solve_takes_zeros_dots_and_line_breaks_alike(capsys, model, puzzle):
@@ -178,12 +184,12 @@ def test_solve_takes_zeros_dots_and_line_breaks_alike(capsys, model, puzzle):
 @pytest.mark.parametrize("size", [4, 6])
 def test_the_shipped_models_solve_a_puzzle_at_once(capsys, size):
     """Five puzzles made here; at 4x4 and 6x6 the cards promise more than 90 %."""
-    puzzles, solutions = sudoku_generate.generate(size, 5, seed=1234)
+    puzzles, solutions = generate(size, 5, seed=1234)
     right = 0
     for puzzle, solution in zip(puzzles, solutions):
-        status, out, _ = call(capsys, "solve", sudoku.to_string(puzzle))
+        status, out, _ = call(capsys, "solve", rules.to_string(puzzle))
         assert status == 0
-        right += f"answer: {sudoku.to_string(solution)}\nvalid: yes" in out
+        right += f"answer: {rules.to_string(solution)}\nvalid: yes" in out
     assert right >= 4
 
 
@@ -305,7 +311,10 @@ def test_an_output_folder_that_cannot_be_written_is_found_before_training(capsys
         capsys, "train", "sudoku-4x4", "--out", tmp_path / "file" / "out"
     )
     assert (tmp_path / "file").read_text() == "mine"
-    for out, message in ((tmp_path / "no" / "x.csv", "cannot be written"), (tmp_path, "is a folder")):
+    for out, message in (
+        (tmp_path / "no" / "x.csv", "cannot be written"),
+        (tmp_path, "is a folder"),
+    ):
         assert message in refused(capsys, "data", "sudoku", "--count", 1, "--out", out)
 
 

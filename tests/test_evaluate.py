@@ -8,9 +8,10 @@ import torch.nn.functional as F
 
 from tinyrec.checkpoints import load_model
 from tinyrec.evaluate import answer, evaluate, wilson_interval
-from tinyrec.naive import NaiveConfig, NaiveMLP
-from tinyrec.puzzles import sudoku, sudoku_generate
-from tinyrec.trm import TRM, TRMConfig
+from tinyrec.models.naive import NaiveConfig, NaiveMLP
+from tinyrec.models.trm import TRM, TRMConfig
+from tinyrec.puzzles.sudoku import rules
+from tinyrec.puzzles.sudoku.generate import generate
 
 
 class Learner(torch.nn.Module):
@@ -78,9 +79,11 @@ def test_wilsons_interval_against_published_values(right, n, low, high):
 
 
 class Scripted(torch.nn.Module):
-    """Its answer is the number of the segment, up to the question's first token: from then on it has settled.
+    """Its answer is the number of the segment, up to the question's first token: from then on it
+    has settled.
 
-    The question's second token says from which segment on q is quite sure; before, q only finds it likely.
+    The question's second token says from which segment on q is quite sure; before, q only finds it
+    likely.
     """
 
     def __init__(self):
@@ -112,7 +115,9 @@ def test_answers_stop_when_q_is_sure():
 
 
 def mirrored(tokens, generator):
-    """A view for Scripted: the second token 9, where q is never sure, becomes 3 in every other look."""
+    """A view for Scripted: the second token 9, where q is never sure, becomes 3 in every other
+    look.
+    """
     mirrored.looks += 1
     image = tokens.clone()
     if mirrored.looks % 2 == 0:
@@ -126,7 +131,8 @@ def test_a_puzzle_that_q_is_not_sure_of_is_looked_at_again():
     found = answer(Scripted(), tokens, attempts=4, view=mirrored)
     assert found.attempts.tolist() == [1, 3, 4]  # sure at once, at the third look, never
     assert found.segments.tolist() == [1, 8 + 8 + 3, 4 * 8]
-    # the answer of the sure look is taken back to the puzzle's own digits; an equal q changes nothing
+    # the answer of the sure look is taken back to the puzzle's own digits; an equal q changes
+    # nothing
     assert found.tokens[:, 0].tolist() == [1, 103, 1]
     assert found.q.tolist() == [4, 4, 1]
     once = answer(Scripted(), tokens)
@@ -134,15 +140,15 @@ def test_a_puzzle_that_q_is_not_sure_of_is_looked_at_again():
 
 
 def test_the_shipped_model_gains_by_another_look_and_q_is_not_fooled():
-    puzzles, solutions = sudoku_generate.generate(6, 150, seed=77)
-    x, y = sudoku.encode(puzzles), sudoku.encode(solutions)
+    puzzles, solutions = generate(6, 150, seed=77)
+    x, y = rules.encode(puzzles), rules.encode(solutions)
     model = load_model("sudoku-6x6")
     short = dict(segments=2, dtype=torch.float32)  # too few to be sure of every puzzle
-    one, many = (answer(model, x, attempts=n, view=sudoku.view, **short) for n in (1, 6))
+    one, many = (answer(model, x, attempts=n, view=rules.view, **short) for n in (1, 6))
     right = [(found.tokens == y).all(1) for found in (one, many)]
     assert right[1].sum() >= right[0].sum() + 10
     assert right[1][many.q.sigmoid() > 0.98].double().mean() > 0.97
-    assert torch.equal(many.tokens, answer(model, x, attempts=6, view=sudoku.view, **short).tokens)
+    assert torch.equal(many.tokens, answer(model, x, attempts=6, view=rules.view, **short).tokens)
 
 
 def test_attempts_need_a_view_and_a_q():
@@ -150,7 +156,7 @@ def test_attempts_need_a_view_and_a_q():
         answer(Scripted(), torch.tensor([[1, 1]]), attempts=2)
     naive = NaiveMLP(NaiveConfig(vocab=6, length=16))
     with pytest.raises(ValueError, match="attempts is 2; this model has no q"):
-        answer(naive, torch.ones(2, 16, dtype=torch.long), attempts=2, view=sudoku.view)
+        answer(naive, torch.ones(2, 16, dtype=torch.long), attempts=2, view=rules.view)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +171,9 @@ def test_the_slots_stay_full_and_take_the_next_puzzle():
     model = Scripted()
     tokens = torch.tensor([[1, 2]] * 5)
     answer(model, tokens, batch=2)
-    assert model.calls == [2] * 4 + [1] * 2  # three rounds of two segments; at the end, no empty slot
+    assert (
+        model.calls == [2] * 4 + [1] * 2
+    )  # three rounds of two segments; at the end, no empty slot
 
 
 def test_a_model_that_is_never_sure_gives_the_answers_of_all_segments():

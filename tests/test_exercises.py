@@ -1,4 +1,6 @@
-"""Every exercise of every chapter: its solution passes, its stub fails kindly, common wrong answers are told why."""
+"""Every exercise of every chapter: its solution passes, its stub fails kindly, common wrong answers
+are told why.
+"""
 
 import re
 from pathlib import Path

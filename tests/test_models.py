@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from tinyrec.hrm import HRM, HRMConfig
-from tinyrec.layers import Block, SwiGLU, rms_norm, truncated_normal
-from tinyrec.naive import NaiveConfig, NaiveMLP
-from tinyrec.trm import TRM, TRMConfig
+from tinyrec.models.hrm import HRM, HRMConfig
+from tinyrec.models.layers import Block, SwiGLU, rms_norm, truncated_normal
+from tinyrec.models.naive import NaiveConfig, NaiveMLP
+from tinyrec.models.trm import TRM, TRMConfig
 
 SMALL = dict(vocab=6, length=16, width=32, heads=4, prefix=2, multiple=32)
 TOKENS = torch.randint(1, 6, (3, 16), generator=torch.Generator().manual_seed(0))

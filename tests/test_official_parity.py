@@ -1,14 +1,15 @@
 """tinyrec against numbers of the official HRM and TRM code, file by file.
 
-The folder comes from the environment variable TINYREC_REFERENCE; a copy is committed under tests/reference. Any file
-of that form is checked, whatever its sizes and settings.
+The folder comes from the environment variable TINYREC_REFERENCE; a copy is committed under
+tests/reference. Any file of that form is checked, whatever its sizes and settings.
 
-Agreement is to 1e-4 of the largest value, in float32. Recursion multiplies rounding errors: with random weights the
-mixer's third segment moves by 1e-3 when each weight moves by its last bit, so there another processor's order of
-summation alone breaks 1e-4, for the official code as for ours. Two rules keep the test sharp. Each segment is also
-run from the *official* state before it, where errors cannot build up, and held to 1e-4. And along the whole chain the
-tolerance grows to twice what the same model shows when its weights are moved by their last bit, where that is more,
-but never beyond a quarter of the largest value. Who halts, and after how many segments, must be equal.
+Agreement is to 1e-4 of the largest value, in float32. Recursion multiplies rounding errors: with
+random weights the mixer's third segment moves by 1e-3 when each weight moves by its last bit, so
+there another processor's order of summation alone breaks 1e-4, for the official code as for ours.
+Two rules keep the test sharp. Each segment is also run from the *official* state before it, where
+errors cannot build up, and held to 1e-4. And along the whole chain the tolerance grows to twice
+what the same model shows when its weights are moved by their last bit, where that is more, but
+never beyond a quarter of the largest value. Who halts, and after how many segments, must be equal.
 """
 
 import copy
@@ -51,7 +52,9 @@ def read(path, prefix=""):
 
 
 def agree(name, ours, official, others=()):
-    """`ours` equals `official` to 1e-4 of its largest value, or to the spread of `others`, our noisy results."""
+    """`ours` equals `official` to 1e-4 of its largest value, or to the spread of `others`, our
+    noisy results.
+    """
     ours, official, *others = (
         np.asarray(value, dtype=np.float64) for value in (ours, official, *others)
     )
@@ -108,7 +111,9 @@ def grouped(data, word):
 
 @torch.no_grad()
 def evaluation(model, data, forced=False):
-    """What the official recorder wrote under eval/: one dict a segment. `forced`: each from the official state."""
+    """What the official recorder wrote under eval/: one dict a segment. `forced`: each from the
+    official state.
+    """
     given, results = batch(model, data), []
     state = model.initial_state(len(given["tokens"]))
     for official in grouped(data, "seg"):

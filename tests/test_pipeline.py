@@ -73,9 +73,9 @@ def read(path):
     "text, files",
     [
         ("import torch", set()),
-        ("import tinyrec.trm as model", TRM),
+        ("import tinyrec.models.trm as model", TRM),
         ("from tinyrec import trm", TRM),
-        ("from tinyrec.trm import TRM", TRM),
+        ("from tinyrec.models.trm import TRM", TRM),
         ("%matplotlib inline\n!ls\nfrom tinyrec.show import play", SHOW),
         ("import tinyrec.train", TRM | {"train.py"}),
         ("import tinyrec.runs", RUNS),

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from tinyrec.puzzles import PuzzleSet, sudoku, sudoku_files
-from tinyrec.puzzles.sudoku_classes import fingerprint, normal_grids, solution_class
-from tinyrec.puzzles.sudoku_generate import generate, split
-from tinyrec.puzzles.sudoku_solve import BLOCK, all_solutions, rate, solve
+from tinyrec.puzzles import PuzzleSet
+from tinyrec.puzzles.sudoku import rules
+from tinyrec.puzzles.sudoku.classes import fingerprint, normal_grids, solution_class
+from tinyrec.puzzles.sudoku.files import read_csv, write_csv
+from tinyrec.puzzles.sudoku.generate import generate, split
+from tinyrec.puzzles.sudoku.solve import BLOCK, all_solutions, rate, solve
 
 SIZES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}  # rows and columns of a box
 KNOWN = {  # 9x9 puzzles and their solutions: a textbook one, one of the hardest, one of 17 clues
@@ -19,8 +21,8 @@ KNOWN = {  # 9x9 puzzles and their solutions: a textbook one, one of the hardest
     "8..........36......7..9.2...5...7.......457.....1...3...1....68..85...1..9....4..": "812753649943682175675491283154237896369845721287169534521974368438526917796318452",
     ".......1.4.........2...........5.4.7..8...3....1.9....3..4..2...5.1........8.6...": "693784512487512936125963874932651487568247391741398625319475268856129743274836159",
 }
-PUZZLES = np.array([sudoku.parse(text) for text in KNOWN])
-ANSWERS = np.array([sudoku.parse(text) for text in KNOWN.values()])
+PUZZLES = np.array([rules.parse(text) for text in KNOWN])
+ANSWERS = np.array([rules.parse(text) for text in KNOWN.values()])
 
 
 # --- independent of the package: slow and plain ---------------------------------------------------
@@ -115,11 +117,11 @@ def test_the_yardsticks():
 def test_text_round_trip():
     for text, puzzle in zip(KNOWN, PUZZLES):
         assert puzzle.dtype == np.uint8 and puzzle.shape == (81,)
-        assert sudoku.to_string(puzzle) == text
+        assert rules.to_string(puzzle) == text
         spaced = "\n".join(text[i : i + 9] for i in range(0, 81, 9)).replace(".", " 0\t")
-        assert (sudoku.parse(spaced) == puzzle).all()
-    grid = sudoku.parse("12.. .... ..5. .... 6... .... .... .... ....")
-    assert sudoku.format_grid(grid).split("\n")[:4] == [
+        assert (rules.parse(spaced) == puzzle).all()
+    grid = rules.parse("12.. .... ..5. .... 6... .... .... .... ....")
+    assert rules.format_grid(grid).split("\n")[:4] == [
         "1 2 . | . . .",
         ". . . | . 5 .",
         "------+------",
@@ -139,7 +141,7 @@ def test_text_round_trip():
 )
 def test_parse_says_what_is_wrong(text, message):
     with pytest.raises(ValueError) as error:
-        sudoku.parse(text)
+        rules.parse(text)
     assert str(error.value) == message
 
 
@@ -161,38 +163,38 @@ def test_check_names_the_first_fault(size, digits, message):
     for (row, column), digit in digits.items():
         grid[row - 1, column - 1] = digit
     if message is None:
-        return sudoku.check(grid.ravel())
+        return rules.check(grid.ravel())
     with pytest.raises(ValueError) as error:
-        sudoku.check(grid.ravel())
+        rules.check(grid.ravel())
     assert str(error.value) == message
 
 
 def test_is_solution():
-    assert sudoku.is_solution(PUZZLES, ANSWERS).tolist() == [True] * 3
-    assert sudoku.is_solution(PUZZLES[0], ANSWERS[0])
-    assert not sudoku.is_solution(PUZZLES[0], ANSWERS[1])  # valid, but not the givens
-    assert not sudoku.is_solution(PUZZLES, PUZZLES).any()  # not complete
+    assert rules.is_solution(PUZZLES, ANSWERS).tolist() == [True] * 3
+    assert rules.is_solution(PUZZLES[0], ANSWERS[0])
+    assert not rules.is_solution(PUZZLES[0], ANSWERS[1])  # valid, but not the givens
+    assert not rules.is_solution(PUZZLES, PUZZLES).any()  # not complete
     blank = np.zeros(81, np.uint8)
     for value in (0, 10, 255, *range(1, 10)):  # any change of one cell breaks a full grid
         changed = ANSWERS[0].copy()
         changed[40] = value
-        assert sudoku.is_solution(blank, changed) == (value == ANSWERS[0, 40])
+        assert rules.is_solution(blank, changed) == (value == ANSWERS[0, 40])
     latin = np.add.outer(np.arange(4), np.arange(4)) % 4 + 1  # rows and columns right, boxes not
-    assert not sudoku.is_solution(np.zeros(16), latin.ravel())
+    assert not rules.is_solution(np.zeros(16), latin.ravel())
     full = normal_grids(6)[0][:500]
     for number, grid in enumerate(full):
         for line in units(6):
             assert set(grid[line]) == set(range(1, 7))
-    assert sudoku.is_solution(np.zeros_like(full), full).all()
+    assert rules.is_solution(np.zeros_like(full), full).all()
 
 
 def test_tokens():
-    tokens = sudoku.encode(PUZZLES)
+    tokens = rules.encode(PUZZLES)
     assert tokens.dtype == torch.long and tokens.min() == 1 and tokens.max() == 10
-    assert [sudoku.vocabulary(size) for size in SIZES] == [6, 8, 11]
-    grids = sudoku.decode(tokens)
+    assert [rules.vocabulary(size) for size in SIZES] == [6, 8, 11]
+    grids = rules.decode(tokens)
     assert grids.dtype == np.uint8 and (grids == PUZZLES).all()
-    assert sudoku.decode(torch.tensor([0, 1, 2], dtype=torch.uint8)).tolist() == [0, 0, 1]
+    assert rules.decode(torch.tensor([0, 1, 2], dtype=torch.uint8)).tolist() == [0, 0, 1]
 
 
 # --- symmetries -----------------------------------------------------------------------------------
@@ -200,36 +202,36 @@ def test_tokens():
 
 def images(grid, count, seed=0):
     """So many random images of a grid (cells,), (count, cells)."""
-    tokens = sudoku.encode(np.tile(grid, (count, 1)))
-    x, y = sudoku.augment(tokens, tokens, torch.Generator().manual_seed(seed))
+    tokens = rules.encode(np.tile(grid, (count, 1)))
+    x, y = rules.augment(tokens, tokens, torch.Generator().manual_seed(seed))
     assert (x == y).all()
-    return sudoku.decode(x)
+    return rules.decode(x)
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_augment_keeps_puzzles_and_their_solutions(size):
     puzzles, solutions = generate(size, 15, seed=3)
-    x, y = sudoku.encode(puzzles).repeat(20, 1), sudoku.encode(solutions).repeat(20, 1)
+    x, y = rules.encode(puzzles).repeat(20, 1), rules.encode(solutions).repeat(20, 1)
     kept = x.clone()
-    new_x, new_y = sudoku.augment(x.to(torch.uint8), y, torch.Generator().manual_seed(0))
+    new_x, new_y = rules.augment(x.to(torch.uint8), y, torch.Generator().manual_seed(0))
     assert new_x.dtype == torch.uint8 and new_y.dtype == torch.long and (x == kept).all()
-    grids, answers = sudoku.decode(new_x), sudoku.decode(new_y)
-    assert sudoku.is_solution(grids, answers).all()
+    grids, answers = rules.decode(new_x), rules.decode(new_y)
+    assert rules.is_solution(grids, answers).all()
     assert ((grids > 0).sum(1) == np.tile((puzzles > 0).sum(1), 20)).all()
     assert len(np.unique(grids, axis=0)) > 280  # a new image for every row
     assert (fingerprint(grids) == np.tile(fingerprint(puzzles), 20)).all()
-    again, _ = sudoku.augment(x, y, torch.Generator().manual_seed(0))
+    again, _ = rules.augment(x, y, torch.Generator().manual_seed(0))
     assert (again == new_x).all()
-    padded, _ = sudoku.augment(x * 0, y)
+    padded, _ = rules.augment(x * 0, y)
     assert (padded == 0).all()
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_the_answer_to_a_view_comes_back_to_the_puzzle(size):
     puzzles, solutions = generate(size, 15, seed=3)
-    x, y = sudoku.encode(puzzles), sudoku.encode(solutions)
-    image, back = sudoku.view(x, torch.Generator().manual_seed(0))
-    same, moved = sudoku.augment(x, y, torch.Generator().manual_seed(0))
+    x, y = rules.encode(puzzles), rules.encode(solutions)
+    image, back = rules.view(x, torch.Generator().manual_seed(0))
+    same, moved = rules.augment(x, y, torch.Generator().manual_seed(0))
     assert torch.equal(image, same) and not torch.equal(image, x)
     assert torch.equal(back(image), x) and torch.equal(back(moved), y)
 
@@ -308,7 +310,7 @@ def test_solver_equals_plain_search():
     assert len({0, 1, 2} & set(expected.tolist())) == 3
     count, solution, guesses = solve(puzzles, limit=1000)
     assert (count == expected).all() and (guesses == wrong).all()
-    assert (sudoku.is_solution(puzzles, solution) == (expected > 0)).all()
+    assert (rules.is_solution(puzzles, solution) == (expected > 0)).all()
     assert not solution[expected == 0].any()
     # In many blocks, and not beyond the limit.
     many = np.tile(puzzles, (BLOCK // 100, 1))
@@ -318,7 +320,7 @@ def test_solver_equals_plain_search():
 
 def test_solver_on_empty_and_contradictory_grids():
     count, solution, _ = solve(np.zeros((3, 81), np.uint8))
-    assert count.tolist() == [2, 2, 2] and sudoku.is_solution(solution, solution).all()
+    assert count.tolist() == [2, 2, 2] and rules.is_solution(solution, solution).all()
     broken = np.zeros((1, 36), np.uint8)
     broken[0, [0, 7]] = 5
     assert [part.tolist() for part in solve(broken)] == [[0], [[0] * 36], [0]]
@@ -355,7 +357,7 @@ def test_generated_puzzles_are_unique_minimal_and_repeatable(size, count):
     assert puzzles.dtype == solutions.dtype == np.uint8
     assert puzzles.shape == solutions.shape == (count, size**2)
     assert len(np.unique(puzzles, axis=0)) == count
-    assert sudoku.is_solution(puzzles, solutions).all()
+    assert rules.is_solution(puzzles, solutions).all()
     assert (solve(puzzles)[0] == 1).all()
     poorer = []
     for puzzle in puzzles:
@@ -418,9 +420,9 @@ def test_solution_classes(size, classes):
     assert forms.dtype == np.uint8 and len(np.unique(forms, axis=0)) == classes
     for form, solution in zip(forms[:100], solutions):  # exactly the smallest image
         assert form.tobytes() == canonical(solution)
-    x = sudoku.encode(solutions)
-    moved, _ = sudoku.augment(x, x, torch.Generator().manual_seed(0))
-    assert (solution_class(sudoku.decode(moved)) == forms).all()
+    x = rules.encode(solutions)
+    moved, _ = rules.augment(x, x, torch.Generator().manual_seed(0))
+    assert (solution_class(rules.decode(moved)) == forms).all()
 
 
 def test_solution_class_says_what_is_wrong():
@@ -470,22 +472,22 @@ def test_split_at_9x9_and_its_errors():
 @pytest.mark.parametrize("name", ("grids.csv", "grids.csv.gz"))
 def test_csv_round_trip(tmp_path, name):
     path = tmp_path / name
-    sudoku_files.write_csv(path, PUZZLES, ANSWERS, [0, 93, 5], source="known")
+    write_csv(path, PUZZLES, ANSWERS, [0, 93, 5], source="known")
     opener = gzip.open if name.endswith("gz") else open
     with opener(path, "rt") as file:
         lines = file.read().split("\n")
     question, answer = next(iter(KNOWN.items()))
     assert lines[:2] == ["source,question,answer,rating", f"known,{question},{answer},0"]
-    puzzles, solutions, ratings = sudoku_files.read_csv(path)
+    puzzles, solutions, ratings = read_csv(path)
     assert puzzles.dtype == solutions.dtype == np.uint8
     assert (puzzles == PUZZLES).all() and (solutions == ANSWERS).all()
     assert ratings.tolist() == [0, 93, 5]
     first = path.read_bytes()
-    sudoku_files.write_csv(str(path), puzzles, solutions, ratings, source="known")
+    write_csv(str(path), puzzles, solutions, ratings, source="known")
     assert path.read_bytes() == first and os.listdir(tmp_path) == [name]
 
 
-QUESTION, ANSWER = (sudoku.to_string(grids[0]) for grids in (PUZZLES, ANSWERS))
+QUESTION, ANSWER = (rules.to_string(grids[0]) for grids in (PUZZLES, ANSWERS))
 SWAPPED = ANSWER[:2] + ANSWER[3] + ANSWER[2] + ANSWER[4:]  # two digits change places
 
 
@@ -522,7 +524,7 @@ def test_read_names_the_broken_line(tmp_path, line, fault):
         "\n".join(["source,question,answer,rating", good, good, line, good, ""]), "utf-8"
     )
     with pytest.raises(ValueError) as error:
-        sudoku_files.read_csv(path)
+        read_csv(path)
     assert str(error.value) == f"{path}, line 4: {fault}"
 
 
@@ -549,37 +551,37 @@ def test_read_names_a_broken_beginning(tmp_path, text, fault):
     path = tmp_path / "broken.csv"
     path.write_text(text)
     with pytest.raises(ValueError) as error:
-        sudoku_files.read_csv(path)
+        read_csv(path)
     assert str(error.value) == f"{path}{fault}"
 
 
 def test_read_counts_lines_across_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr(sudoku_files, "BLOCK", 3)
     path = tmp_path / "grids.csv"
-    sudoku_files.write_csv(path, PUZZLES[[0] * 8], ANSWERS[[0] * 8], range(8))
-    assert sudoku_files.read_csv(path)[2].tolist() == list(range(8))
+    write_csv(path, PUZZLES[[0] * 8], ANSWERS[[0] * 8], range(8))
+    assert read_csv(path)[2].tolist() == list(range(8))
     path.write_text(path.read_text() + "oops\n")
     with pytest.raises(ValueError, match="line 10: expected 4 columns"):
-        sudoku_files.read_csv(path)
+        read_csv(path)
 
 
 def test_a_failing_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
     path = tmp_path / "grids.csv"
-    sudoku_files.write_csv(path, PUZZLES, ANSWERS, [1, 2, 3])
+    write_csv(path, PUZZLES, ANSWERS, [1, 2, 3])
     before = path.read_bytes()
     with pytest.raises(ValueError, match="puzzle 1: its answer does not solve it"):
-        sudoku_files.write_csv(path, PUZZLES, ANSWERS[[0, 0, 2]], [1, 2, 3])
+        write_csv(path, PUZZLES, ANSWERS[[0, 0, 2]], [1, 2, 3])
     with pytest.raises(ValueError):
-        sudoku_files.write_csv(path, PUZZLES, ANSWERS, [1, 2])
+        write_csv(path, PUZZLES, ANSWERS, [1, 2])
     with pytest.raises(ValueError, match="one line without commas: 'a,b'"):
-        sudoku_files.write_csv(path, PUZZLES, ANSWERS, [1, 2, 3], source="a,b")
+        write_csv(path, PUZZLES, ANSWERS, [1, 2, 3], source="a,b")
 
     def fail(*paths):
         raise OSError("no space left")
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(OSError, match="no space left"):
-        sudoku_files.write_csv(path, PUZZLES[:1], ANSWERS[:1], [1])
+        write_csv(path, PUZZLES[:1], ANSWERS[:1], [1])
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["grids.csv"]
 
 
@@ -603,14 +605,14 @@ def test_batches_walk_through_every_epoch():
 
 def test_batches_are_augmented_anew():
     puzzles, solutions = generate(6, 5, seed=0)
-    plain = sudoku.puzzle_set(puzzles, solutions)
+    plain = rules.puzzle_set(puzzles, solutions)
     x, y = next(plain.batches(5, torch.Generator().manual_seed(0)))
     assert {tuple(row) for row in x.tolist()} == {tuple(row) for row in plain.x.tolist()}
-    augmented = sudoku.puzzle_set(puzzles, solutions, augmented=True)
+    augmented = rules.puzzle_set(puzzles, solutions, augmented=True)
     first, second = itertools.islice(augmented.batches(5, torch.Generator().manual_seed(0)), 2)
     for x, y in (first, second):
-        assert sudoku.is_solution(sudoku.decode(x), sudoku.decode(y)).all()
-        assert sorted(fingerprint(sudoku.decode(x))) == sorted(fingerprint(puzzles))
+        assert rules.is_solution(rules.decode(x), rules.decode(y)).all()
+        assert sorted(fingerprint(rules.decode(x))) == sorted(fingerprint(puzzles))
     rows = {tuple(row) for row in torch.cat([first[0], second[0], plain.x]).tolist()}
     assert len(rows) == 15
     x, _ = next(augmented.batches(5, torch.Generator().manual_seed(0)))
@@ -618,23 +620,23 @@ def test_batches_are_augmented_anew():
 
 
 def test_revealed_puzzles_keep_their_givens_and_their_solution():
-    x, y = (sudoku.encode(grids) for grids in generate(6, 400, seed=0))
-    shown = sudoku.reveal(x, y, 0.5, torch.Generator().manual_seed(0))
+    x, y = (rules.encode(grids) for grids in generate(6, 400, seed=0))
+    shown = rules.reveal(x, y, 0.5, torch.Generator().manual_seed(0))
     given = x != 1
     assert (shown[given] == x[given]).all() and ((shown == x) | (shown == y)).all()
     more = ((shown != x).sum(1) / (~given).sum(1)).double()
     assert 0.4 < (more > 0).double().mean() < 0.55  # about half of the puzzles
     assert 0.2 < more[more > 0].mean() < 0.3 and more.max() < 0.8  # a quarter of their blanks
-    assert (sudoku.reveal(x, y, 0.0) == x).all()
+    assert (rules.reveal(x, y, 0.0) == x).all()
 
 
 def test_only_training_puzzles_are_revealed():
     grids = generate(6, 50, seed=0)
-    drawn = sudoku.puzzle_set(*grids, augmented=True, revealed=1.0)
+    drawn = rules.puzzle_set(*grids, augmented=True, revealed=1.0)
     x, y = next(drawn.batches(50, torch.Generator().manual_seed(0)))
     assert (x != 1).sum() > 1.2 * (drawn.x != 1).sum()
-    assert sudoku.is_solution(sudoku.decode(x), sudoku.decode(y)).all()
-    assert sudoku.puzzle_set(*grids, revealed=1.0).augment is None
+    assert rules.is_solution(rules.decode(x), rules.decode(y)).all()
+    assert rules.puzzle_set(*grids, revealed=1.0).augment is None
 
 
 def test_puzzle_set_says_what_is_wrong():

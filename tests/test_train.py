@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from tinyrec import train as training
-from tinyrec.hrm import HRM, HRMConfig
-from tinyrec.naive import NaiveConfig, NaiveMLP
+from tinyrec.models.hrm import HRM, HRMConfig
+from tinyrec.models.naive import NaiveConfig, NaiveMLP
+from tinyrec.models.trm import TRM, TRMConfig
 from tinyrec.puzzles import PuzzleSet
 from tinyrec.train import TrainConfig, compile_model, make_optimizers, rate, train
-from tinyrec.trm import TRM, TRMConfig
 
 TINY = dict(vocab=6, length=16, width=32, heads=2, prefix=1, multiple=32)
 QUICK = TrainConfig(

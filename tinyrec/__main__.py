@@ -1,4 +1,6 @@
-"""python -m tinyrec data | train | evaluate | solve. Bad input ends with one line on stderr and exit status 2."""
+"""python -m tinyrec data | train | evaluate | solve. Bad input ends with one line on stderr and
+exit status 2.
+"""
 
 import argparse
 import json
@@ -37,7 +39,9 @@ def train(arguments) -> None:
 
 
 def evaluate_file(arguments) -> None:
-    """Measure a model on the puzzles of a file; prints one JSON object (mean_segments: run, over all attempts)."""
+    """Measure a model on the puzzles of a file; prints one JSON object (mean_segments: run, over
+    all attempts).
+    """
     model = load_model(arguments.model)
     puzzles, solutions, _ = sudoku_files.read_csv(Path(arguments.data))
     fits(model, puzzles[0])
@@ -68,7 +72,8 @@ def evaluate_file(arguments) -> None:
 def solve(arguments) -> None:
     """Let a model solve one puzzle and print its answer after every segment.
 
-    Where q is not 98 % sure at the end, the model tries again on a symmetric image; the answer with the highest q counts.
+    Where q is not 98 % sure at the end, the model tries again on a symmetric image; the answer with
+    the highest q counts.
     """
     puzzle = sudoku.parse(arguments.puzzle)
     sudoku.check(puzzle)
@@ -80,7 +85,12 @@ def solve(arguments) -> None:
     model = load_model(name)
     fits(model, puzzle)
     segments = arguments.segments or model.config.segments
-    x, generator, best, answered = sudoku.encode(puzzle)[None], torch.Generator().manual_seed(0), -1, None
+    x, generator, best, answered = (
+        sudoku.encode(puzzle)[None],
+        torch.Generator().manual_seed(0),
+        -1,
+        None,
+    )
     print(sudoku.format_grid(puzzle), end="\n\n")
     for attempt in range(1, arguments.attempts + 1):
         image, back = x, torch.clone
@@ -160,10 +170,16 @@ def main(words: list[str] | None = None) -> int:
     command.add_argument("--data", required=True, metavar="FILE.csv[.gz]")
     command.add_argument("--segments", type=positive, default=16, help="at most; default: 16")
     command.add_argument(
-        "--stop-early", action="store_true", help="no more segments for a puzzle once q is 98 %% sure that it is solved"
+        "--stop-early",
+        action="store_true",
+        help="no more segments for a puzzle once q is 98 %% sure that it is solved",
     )
     command.add_argument(
-        "--attempts", type=positive, default=1, metavar="N", help="where q is not sure, stop early and try up to N symmetric images of the puzzle"
+        "--attempts",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="where q is not sure, stop early and try up to N symmetric images of the puzzle",
     )
     command.set_defaults(call=evaluate_file)
 

@@ -1,8 +1,8 @@
 """Deep supervision and adaptive computation time: the persistent carry, once, for every model.
 
-There is no loop over segments in training. One training step is one segment for every slot of the batch. A slot whose
-puzzle has halted takes a new puzzle and the initial state at the start of the next step; the others keep theirs. So one
-batch holds puzzles at different depths.
+There is no loop over segments in training. One training step is one segment for every slot of the
+batch. A slot whose puzzle has halted takes a new puzzle and the initial state at the start of the
+next step; the others keep theirs. So one batch holds puzzles at different depths.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,9 @@ def empty_carry(
     puzzle_ids: Tensor | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> Carry:
-    """A carry whose slots have all halted, so that the first step fills every one. Shapes are taken from a batch."""
+    """A carry whose slots have all halted, so that the first step fills every one. Shapes are taken
+    from a batch.
+    """
     slots = len(tokens)
     return Carry(
         model.initial_state(slots, dtype),
@@ -54,7 +56,9 @@ def empty_carry(
 def refill(
     model: nn.Module, carry: Carry, tokens: Tensor, labels: Tensor, puzzle_ids: Tensor | None = None
 ) -> Carry:
-    """Give every halted slot the puzzle at its own row of the batch offered, the initial state and a count of zero."""
+    """Give every halted slot the puzzle at its own row of the batch offered, the initial state and
+    a count of zero.
+    """
 
     def take(new: Tensor, old: Tensor) -> Tensor:
         return torch.where(carry.halted.view(-1, *[1] * (new.dim() - 1)), new, old)
@@ -79,7 +83,8 @@ def draw_minimum(
 ) -> Tensor:
     """The fewest segments (slots,) that each slot must have had at this step before it may halt.
 
-    With probability `exploration` it is drawn uniformly from 2..segments, otherwise it is 0. Drawn anew at each step.
+    With probability `exploration` it is drawn uniformly from 2..segments, otherwise it is 0. Drawn
+    anew at each step.
     """
     if segments == 1:
         return torch.zeros(slots, dtype=torch.long, device=device)
@@ -88,13 +93,12 @@ def draw_minimum(
     return explores * torch.randint(2, segments + 1, (slots,), **draw)
 
 
-def segment(
-    model: nn.Module, carry: Carry, minimum: Tensor | None = None
-) -> tuple[Carry, Outputs]:
+def segment(model: nn.Module, carry: Carry, minimum: Tensor | None = None) -> tuple[Carry, Outputs]:
     """One training segment for every slot of a refilled carry; decides who halts.
 
-    A slot halts at `segments`, or where q says so: q_halt > 0, or q_halt > q_continue under Q-learning; but q is not
-    heard before the slot has had `minimum` segments (B,), see `draw_minimum`. None: q is always heard.
+    A slot halts at `segments`, or where q says so: q_halt > 0, or q_halt > q_continue under
+    Q-learning; but q is not heard before the slot has had `minimum` segments (B,), see
+    `draw_minimum`. None: q is always heard.
     """
     c = model.config
     state, logits, q = model(carry.tokens, carry.state, carry.puzzle_ids)

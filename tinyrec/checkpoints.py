@@ -1,4 +1,6 @@
-"""Weights on disk: safetensors beside a JSON config; official HRM and TRM state dicts; the shipped models."""
+"""Weights on disk: safetensors beside a JSON config; official HRM and TRM state dicts; the shipped
+models.
+"""
 
 import json
 import math
@@ -14,16 +16,18 @@ from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from tinyrec.hrm import HRM, HRMConfig
-from tinyrec.naive import NaiveConfig, NaiveMLP
-from tinyrec.trm import TRM, TRMConfig
+from tinyrec.models.hrm import HRM, HRMConfig
+from tinyrec.models.naive import NaiveConfig, NaiveMLP
+from tinyrec.models.trm import TRM, TRMConfig
 
 MODELS = {"naive": (NaiveMLP, NaiveConfig), "hrm": (HRM, HRMConfig), "trm": (TRM, TRMConfig)}
 PRETRAINED = Path(__file__).parent / "pretrained"
 
 
 def build(kind: str, settings: dict) -> nn.Module:
-    """A fresh model of `kind` ("naive", "hrm" or "trm"). ValueError names an unknown kind or setting."""
+    """A fresh model of `kind` ("naive", "hrm" or "trm"). ValueError names an unknown kind or
+    setting.
+    """
     if not isinstance(kind, str) or kind not in MODELS:
         raise ValueError(f"unknown model {kind!r}; expected one of {', '.join(MODELS)}")
     if not isinstance(settings, dict):
@@ -58,7 +62,9 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def save(model: nn.Module, folder: Path, **about) -> None:
-    """Write `model.safetensors` and `config.json` (kind, settings and whatever `about` says) into a folder."""
+    """Write `model.safetensors` and `config.json` (kind, settings and whatever `about` says) into a
+    folder.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(
@@ -70,7 +76,9 @@ def save(model: nn.Module, folder: Path, **about) -> None:
 
 
 def load(folder: Path) -> nn.Module:
-    """The model that `save` wrote into a folder. ValueError names the file and what is wrong with it."""
+    """The model that `save` wrote into a folder. ValueError names the file and what is wrong with
+    it.
+    """
     folder = Path(folder)
     try:
         config = json.loads((folder / "config.json").read_text())
@@ -105,7 +113,9 @@ def load_model(name_or_folder: str) -> nn.Module:
 
 
 def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> None:
-    """Copy weights into a model; ValueError names the first tensor that is missing, needless or of another shape."""
+    """Copy weights into a model; ValueError names the first tensor that is missing, needless or of
+    another shape.
+    """
     own = model.state_dict()
     for name in sorted(own.keys() | weights.keys()):
         if name not in weights:
@@ -120,7 +130,8 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> N
     model.load_state_dict(weights)
 
 
-# ---- official checkpoints -------------------------------------------------------------------------------------------
+# ---- official checkpoints
+# -------------------------------------------------------------------------------------------
 
 OFFICIAL_PARTS = {  # official name -> ours, for the tensors that exist once
     "embed_tokens.embedding_weight": "embed.tokens",
@@ -141,7 +152,9 @@ OFFICIAL_LAYERS = {  # the same inside a block
 
 
 def our_name(official: str, hrm: bool) -> str:
-    """Our name of an official parameter, given without any of its prefixes; ValueError if there is none."""
+    """Our name of an official parameter, given without any of its prefixes; ValueError if there is
+    none.
+    """
     if official in OFFICIAL_PARTS:
         return OFFICIAL_PARTS[official]
     level, layers, index, part = (official.split(".", 3) + [""] * 4)[:4]
@@ -158,9 +171,11 @@ def bare_name(official: str) -> str:
 
 
 def from_official(state_dict: dict[str, Tensor], config: dict) -> nn.Module:
-    """HRM or TRM from an official state dict and the official configuration (names such as `H_cycles`).
+    """HRM or TRM from an official state dict and the official configuration (names such as
+    `H_cycles`).
 
-    It is an HRM where the tensors have an `H_level`. ValueError names what does not fit or is not supported.
+    It is an HRM where the tensors have an `H_level`. ValueError names what does not fit or is not
+    supported.
     """
     for name, ours in (("rope_theta", 10000.0), ("rms_norm_eps", 1e-5)):
         if config.get(name, ours) != ours:

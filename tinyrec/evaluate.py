@@ -11,7 +11,9 @@ from tinyrec.losses import correct_cells
 
 
 def wilson_interval(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share: `right` out of `n` (Wilson's score interval, sound near 0 and 1 too)."""
+    """The 95 % interval of a share: `right` out of `n` (Wilson's score interval, sound near 0 and 1
+    too).
+    """
     p, shrink = right / n, 1 + z * z / n
     middle = (p + z * z / (2 * n)) / shrink
     half = z / shrink * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -37,7 +39,9 @@ class Evaluation:
 
     @property
     def mean_segments(self) -> float:
-        """Segments until q first says "solved", or all of them where it never does; the mean over the puzzles."""
+        """Segments until q first says "solved", or all of them where it never does; the mean over
+        the puzzles.
+        """
         segments = self.solved.shape[1]
         if self.q is None:
             return float(segments)
@@ -62,7 +66,9 @@ def think(
 
 
 def own(state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """A copy: a model that runs as a CUDA graph writes the states of its next call over those of this one."""
+    """A copy: a model that runs as a CUDA graph writes the states of its next call over those of
+    this one.
+    """
     return tuple(part.clone() for part in state)
 
 
@@ -87,16 +93,19 @@ def answer(
     view: Callable | None = None,
     seed: int = 0,
 ) -> Answers:
-    """Answer every puzzle of tokens (N, L), stop early where the model may, and try again where it is not sure.
+    """Answer every puzzle of tokens (N, L), stop early where the model may, and try again where it
+    is not sure.
 
-    A puzzle is done when q gives "solved" a probability above `sure`, at the latest after `segments` (default: the
-    model's own). In training 0.5 is enough; here it would stop too many puzzles at a wrong answer. The official codes
-    run all segments, as `evaluate` does. A model without q runs all segments here too.
+    A puzzle is done when q gives "solved" a probability above `sure`, at the latest after
+    `segments` (default: the model's own). In training 0.5 is enough; here it would stop too many
+    puzzles at a wrong answer. The official codes run all segments, as `evaluate` does. A model
+    without q runs all segments here too.
 
-    With `attempts` above 1, a puzzle that q is not sure of is looked at again as a random symmetric image of itself:
-    `view(tokens, generator) -> (image, back)` is that of its family, such as `tinyrec.puzzles.sudoku.view`. Of its
-    answers the one with the highest q stays. Nothing but q decides; the rules of the puzzle are not consulted.
-    ValueError for numbers out of range, or more attempts than one without a view or without a q.
+    With `attempts` above 1, a puzzle that q is not sure of is looked at again as a random symmetric
+    image of itself: `view(tokens, generator) -> (image, back)` is that of its family, such as
+    `tinyrec.puzzles.sudoku.view`. Of its answers the one with the highest q stays. Nothing but q
+    decides; the rules of the puzzle are not consulted. ValueError for numbers out of range, or more
+    attempts than one without a view or without a q.
     """
     if batch < 1 or attempts < 1 or not 0 <= sure <= 1:
         raise ValueError(
@@ -127,7 +136,9 @@ def answer(
 def one_attempt(
     model: nn.Module, tokens: Tensor, segments: int, batch: int, sure: float, dtype: torch.dtype
 ) -> Answers:
-    """ACT at test time: `batch` slots are kept full, as in training; the next puzzle takes the slot of one that is done."""
+    """ACT at test time: `batch` slots are kept full, as in training; the next puzzle takes the slot
+    of one that is done.
+    """
     was_training = model.training
     model.eval()
     device, n = next(model.parameters()).device, len(tokens)
@@ -183,7 +194,8 @@ def evaluate(
     batch: int = 64,
     dtype: torch.dtype = torch.float32,
 ) -> Evaluation:
-    """Answer every puzzle of x (N, L) with all segments, as both official codes do, and compare with y (N, L).
+    """Answer every puzzle of x (N, L) with all segments, as both official codes do, and compare
+    with y (N, L).
 
     `segments` defaults to the model's own. x and y may live elsewhere than the model.
     """

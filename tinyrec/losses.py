@@ -1,4 +1,6 @@
-"""Stablemax and softmax cross-entropy, the loss of a segment, and the metrics over the slots that halted."""
+"""Stablemax and softmax cross-entropy, the loss of a segment, and the metrics over the slots that
+halted.
+"""
 
 import torch
 import torch.nn.functional as F
@@ -10,13 +12,16 @@ IGNORE = -100  # label of a position that is not scored
 
 
 def log_stablemax(logits: Tensor) -> Tensor:
-    """log(s(x) / sum s(x)) over the last axis with s(x) = x + 1 for x >= 0 and 1 / (1 - x) below (arXiv 2501.04697)."""
+    """log(s(x) / sum s(x)) over the last axis with s(x) = x + 1 for x >= 0 and 1 / (1 - x) below
+    (arXiv 2501.04697).
+    """
     s = torch.where(logits < 0, 1 / (1 - logits.clamp(max=0)), logits + 1)
     return torch.log(s / s.sum(-1, keepdim=True))
 
 
 def cell_losses(logits: Tensor, labels: Tensor, kind: str = "stablemax") -> Tensor:
-    """Cross-entropy of each cell: logits (B, L, vocab), labels (B, L) -> (B, L), zero where a label is IGNORE.
+    """Cross-entropy of each cell: logits (B, L, vocab), labels (B, L) -> (B, L), zero where a label
+    is IGNORE.
 
     "stablemax" is computed in float64, as in the official code; "softmax" in float32.
     """
@@ -32,7 +37,9 @@ def cell_losses(logits: Tensor, labels: Tensor, kind: str = "stablemax") -> Tens
 
 
 def correct_cells(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Share of right cells (B,) and whether every scored cell is right (B,), given cells counted too."""
+    """Share of right cells (B,) and whether every scored cell is right (B,), given cells counted
+    too.
+    """
     scored = labels != IGNORE
     right = scored & (logits.argmax(-1) == labels)
     count = scored.sum(-1)
@@ -45,9 +52,10 @@ def segment_loss(
     """The loss of one segment, per slot of the batch, and sums to log.
 
     loss = mean over slots of (mean cell loss + halt_weight * BCE(q_halt, "every cell right")
-                                              + halt_weight * BCE(q_continue, target), Q-learning only).
-    The metrics are sums, as in the official code: cell_loss, halt_loss, continue_loss over all slots; count, cell,
-    exact, halt_right and segments over the slots that halted at this step.
+                                              + halt_weight * BCE(q_continue, target), Q-learning
+                                              only).
+    The metrics are sums, as in the official code: cell_loss, halt_loss, continue_loss over all
+    slots; count, cell, exact, halt_right and segments over the slots that halted at this step.
     """
     labels, halted = carry.labels, carry.halted
     cell, exact = correct_cells(outputs.logits.detach(), labels)

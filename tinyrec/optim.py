@@ -1,11 +1,14 @@
-"""Adam-atan2 and SignSGD as the official code has them, and Muon. AdamW and the moving average are PyTorch's own."""
+"""Adam-atan2 and SignSGD as the official code has them, and Muon. AdamW and the moving average are
+PyTorch's own.
+"""
 
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class AdamAtan2(torch.optim.Optimizer):
-    """Adam without epsilon: the update is an angle, so it is bounded and free of scale (arXiv 2407.05872).
+    """Adam without epsilon: the update is an angle, so it is bounded and free of scale (arXiv
+    2407.05872).
 
     p <- p * (1 - lr * weight_decay) - lr / (1 - b1^t) * atan2(m, sqrt(v) / sqrt(1 - b2^t))
     """
@@ -38,18 +41,18 @@ class AdamAtan2(torch.optim.Optimizer):
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum whose steps are made orthogonal: every direction of a matrix moves alike (Jordan et al., 2024).
+    """Momentum whose steps are made orthogonal: every direction of a matrix moves alike (Jordan et
+    al., 2024).
 
-    m <- 0.95 m + 0.05 g;  p <- p * (1 - lr * weight_decay) - lr * 0.2 * sqrt(longer side) * orthogonal(0.95 m + 0.05 g)
+    m <- 0.95 m + 0.05 g;  p <- p * (1 - lr * weight_decay) - lr * 0.2 * sqrt(longer side) *
+    orthogonal(0.95 m + 0.05 g)
 
-    The factor gives a step about the size that AdamW's would have at that learning rate (arXiv 2502.16982).
-    torch.optim.Muon with adjust_lr_fn="match_rms_adamw" is the same in bfloat16; this one keeps the weights' precision,
-    for processors that have no fast bfloat16. For matrices only.
+    The factor gives a step about the size that AdamW's would have at that learning rate (arXiv
+    2502.16982). torch.optim.Muon with adjust_lr_fn="match_rms_adamw" is the same in bfloat16; this
+    one keeps the weights' precision, for processors that have no fast bfloat16. For matrices only.
     """
 
-    def __init__(
-        self, params, lr: float = 1e-3, weight_decay: float = 0.0, momentum: float = 0.95
-    ):
+    def __init__(self, params, lr: float = 1e-3, weight_decay: float = 0.0, momentum: float = 0.95):
         super().__init__(params, dict(lr=lr, weight_decay=weight_decay, momentum=momentum))
 
     @torch.no_grad()
@@ -66,7 +69,8 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: torch.Tensor, iterations: int = 5) -> torch.Tensor:
-    """Roughly U V^T of the matrix U S V^T: singular values that are not tiny end between about 0.7 and 1.2.
+    """Roughly U V^T of the matrix U S V^T: singular values that are not tiny end between about 0.7
+    and 1.2.
 
     Newton-Schulz: X <- a X + (b X X^T + c (X X^T)^2) X, with the constants of Muon's authors.
     """
@@ -82,8 +86,9 @@ def orthogonal(matrix: torch.Tensor, iterations: int = 5) -> torch.Tensor:
 class SignSGD(torch.optim.Optimizer):
     """Sign descent with decoupled decay on the rows of a table that a batch has touched.
 
-    w <- w * (1 - lr * weight_decay) - lr * sign(sum of the batch's gradients of that row); other rows stay. Takes
-    parameters with sparse gradients, as torch.nn.functional.embedding(..., sparse=True) makes them.
+    w <- w * (1 - lr * weight_decay) - lr * sign(sum of the batch's gradients of that row); other
+    rows stay. Takes parameters with sparse gradients, as torch.nn.functional.embedding(...,
+    sparse=True) makes them.
     """
 
     def __init__(self, params, lr: float = 1e-2, weight_decay: float = 0.0):
@@ -101,7 +106,9 @@ class SignSGD(torch.optim.Optimizer):
 
 
 def moving_average(model: torch.nn.Module, decay: float) -> AveragedModel:
-    """An exponential moving average that starts at the model's weights as they are now, without bias correction."""
+    """An exponential moving average that starts at the model's weights as they are now, without
+    bias correction.
+    """
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
     average.update_parameters(
         model

@@ -11,7 +11,9 @@ import torch
 
 from tinyrec.checkpoints import MODELS, build, save, write_atomically
 from tinyrec.evaluate import answer, evaluate, wilson_interval
-from tinyrec.puzzles import PuzzleSet, sudoku, sudoku_generate
+from tinyrec.puzzles import PuzzleSet
+from tinyrec.puzzles.sudoku import rules
+from tinyrec.puzzles.sudoku.generate import split
 from tinyrec.settings import check_fields
 from tinyrec.train import TrainConfig, compile_model, pick_device, pick_precision, train
 
@@ -20,7 +22,8 @@ PRESETS = Path(__file__).parent / "presets"
 
 @dataclass(frozen=True)
 class Data:
-    """Which Sudoku puzzles: `train` and `test` of them, none a symmetric image of one of another set.
+    """Which Sudoku puzzles: `train` and `test` of them, none a symmetric image of one of another
+    set.
 
     They are minimal, or have `clues` given digits. With new_classes > 0, that many classes of
     solution grids are kept out of training; they make a second test set.
@@ -62,7 +65,8 @@ def presets() -> list[str]:
 
 
 def load_run(name_or_file: str, **training) -> Run:
-    """A run by the name of a preset or from a JSON file of that form; `training` overrides settings of TrainConfig.
+    """A run by the name of a preset or from a JSON file of that form; `training` overrides settings
+    of TrainConfig.
 
     ValueError names what is unknown, missing or of the wrong type.
     """
@@ -100,12 +104,12 @@ def load_run(name_or_file: str, **training) -> Run:
 
 
 def make_data(data: Data) -> dict[str, PuzzleSet]:
-    """The puzzle sets of a run: train (augmented anew each time), test and, if asked for, test_new_classes."""
-    sets = sudoku_generate.split(
-        data.size, data.train, data.test, data.seed, data.clues, data.new_classes
-    )
+    """The puzzle sets of a run: train (augmented anew each time), test and, if asked for,
+    test_new_classes.
+    """
+    sets = split(data.size, data.train, data.test, data.seed, data.clues, data.new_classes)
     return {
-        name: sudoku.puzzle_set(*grids, augmented=name == "train", revealed=data.revealed)
+        name: rules.puzzle_set(*grids, augmented=name == "train", revealed=data.revealed)
         for name, grids in sets.items()
     }
 
@@ -115,7 +119,7 @@ def make_model(run: Run) -> torch.nn.Module:
     torch.manual_seed(run.training.seed)
     return build(
         run.model,
-        {"vocab": sudoku.vocabulary(run.data.size), "length": run.data.size**2, **run.settings},
+        {"vocab": rules.vocabulary(run.data.size), "length": run.data.size**2, **run.settings},
     )
 
 
@@ -138,19 +142,23 @@ def processor() -> str:
     for name, _, value in (line.partition(":") for line in lines):
         about.setdefault(name.strip(), value.strip())
     name = about.get("model name", platform.processor())
-    if "cpu family" in about:  # virtual machines hide the name's number, and generations differ in speed
+    if (
+        "cpu family" in about
+    ):  # virtual machines hide the name's number, and generations differ in speed
         name += f" family {about['cpu family']} model {about.get('model', '?')}"
     return f"{name} ({torch.backends.cpu.get_cpu_capability()})"
 
 
 def execute(run: Run, out: Path, source: str) -> dict:
-    """Do the run of `source` (a preset or a file); write what came of it into `out` and return the result.
+    """Do the run of `source` (a preset or a file); write what came of it into `out` and return the
+    result.
 
     There will be model.safetensors, config.json, result.json and card.md, for people.
 
-    The result holds exact accuracy with its 95 % interval on each test set, seconds from the first step to the last
-    (compilation included, tests not), the history, the machine, the versions and the command.
-    ValueError, before anything is trained, where `out` cannot be written or holds a model already.
+    The result holds exact accuracy with its 95 % interval on each test set, seconds from the first
+    step to the last (compilation included, tests not), the history, the machine, the versions and
+    the command. ValueError, before anything is trained, where `out` cannot be written or holds a
+    model already.
     """
     device = pick_device()
     dtype = pick_precision(device)
@@ -191,12 +199,14 @@ def execute(run: Run, out: Path, source: str) -> dict:
 
 
 def test(model: torch.nn.Module, puzzles: PuzzleSet, attempts: int, dtype: torch.dtype) -> dict:
-    """Accuracy on held-out puzzles: after all segments, as in the official codes, or with several attempts."""
+    """Accuracy on held-out puzzles: after all segments, as in the official codes, or with several
+    attempts.
+    """
     if attempts == 1:
         found = evaluate(model, puzzles.x, puzzles.y, dtype=dtype)
         answers, segments, more = found.answers, found.mean_segments, {}
     else:
-        how = dict(attempts=attempts, view=sudoku.view)
+        how = dict(attempts=attempts, view=rules.view)
         found = answer(model, puzzles.x, dtype=dtype, **how)
         answers, segments = found.tokens, found.segments.double().mean().item()
         first = (found.attempts == 1) & (answers == puzzles.y).all(1)
@@ -213,7 +223,9 @@ def test(model: torch.nn.Module, puzzles: PuzzleSet, attempts: int, dtype: torch
 
 
 def card(run: Run, result: dict) -> str:
-    """What one must know of a trained model before using its numbers: data, seed, command, accuracy."""
+    """What one must know of a trained model before using its numbers: data, seed, command,
+    accuracy.
+    """
     data, size = run.data, f"{run.data.size}x{run.data.size}"
     kind = f"{data.clues} given digits" if data.clues else "minimal"
     lines = [

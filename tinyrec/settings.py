@@ -1,32 +1,61 @@
-"""One check for every config: the types and ranges of a dataclass's fields."""
+"""One check for every config: a field's annotation says what its value may be."""
 
 import math
 from dataclasses import fields
-from types import UnionType
-from typing import get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Annotated, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 
-def check_fields(
-    config, positive: tuple[str, ...] = (), choices: dict[str, tuple] | None = None
-) -> None:
-    """ValueError, naming the field, where a value is not of its annotated type or out of range.
+class Range(NamedTuple):
+    """What a number may be: finite, from `low` to `high`; `open`: below `high`."""
 
-    Numbers must be finite and at least 0, those named in `positive` at least 1; `choices` lists allowed values.
+    low: float
+    high: float = math.inf
+    open: bool = False
+
+
+Count = Annotated[int, Range(0)]  # a whole number, 0 or more
+Size = Annotated[int, Range(1)]  # a whole number, 1 or more
+Number = Annotated[float, Range(0)]
+Share = Annotated[float, Range(0, 1)]
+Decay = Annotated[float, Range(0, 1, open=True)]
+
+
+def check_fields(config) -> None:
+    """ValueError, naming the field, where a value is not what its annotation allows.
+
+    Annotations are the names above, Literal for a choice, classes, and any of them `| None`.
     """
-    hints = get_type_hints(type(config))
+    hints = get_type_hints(type(config), include_extras=True)
     for name in (field.name for field in fields(config)):
-        value, kind = getattr(config, name), hints[name]
-        allowed = get_args(kind) if isinstance(kind, UnionType) else (get_origin(kind) or kind,)
-        if float in allowed:
-            allowed += (int,)
-        minimum = 1 if name in positive else 0
-        if name in (choices or {}):
-            right, wanted = value in choices[name], f"one of {choices[name]}"
-        elif isinstance(value, bool) or not {int, float} & set(allowed) or value is None:
-            right = isinstance(value, allowed) and (bool in allowed or not isinstance(value, bool))
-            wanted = " or ".join(a.__name__ for a in allowed)
-        else:
-            right = isinstance(value, allowed) and math.isfinite(value) and value >= minimum
-            wanted = f"a {'whole ' if float not in allowed else ''}number of at least {minimum}"
-        if not right:
+        value, hint = getattr(config, name), hints[name]
+        options = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+        if not any(fits(value, option) for option in options):
+            wanted = " or ".join(in_words(option) for option in options)
             raise ValueError(f"{type(config).__name__}.{name} is {value!r}; expected {wanted}")
+
+
+def fits(value, hint) -> bool:
+    if get_origin(hint) is Literal:
+        return any(value == choice and type(value) is type(choice) for choice in get_args(hint))
+    if get_origin(hint) is Annotated:
+        kind, (low, high, open) = get_args(hint)
+        if isinstance(value, bool) or not isinstance(value, (int, kind)):
+            return False
+        return math.isfinite(value) and low <= value and (value < high if open else value <= high)
+    kind = get_origin(hint) or hint
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def in_words(hint) -> str:
+    if hint is NoneType:
+        return "None"
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(repr(choice) for choice in get_args(hint))}"
+    if get_origin(hint) is Annotated:
+        kind, (low, high, open) = get_args(hint)
+        what = "a whole number" if kind is int else "a number"
+        if high == math.inf:
+            return f"{what} of at least {low}"
+        return f"{what} from {low} to {'below ' if open else ''}{high}"
+    return (get_origin(hint) or hint).__name__

@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from tinyrec.carry import draw_minimum, empty_carry, refill, segment
 from tinyrec.evaluate import evaluate
-from tinyrec.layers import Network
 from tinyrec.losses import segment_loss
+from tinyrec.models.layers import Network
 from tinyrec.optim import AdamAtan2, Muon, SignSGD, moving_average
 from tinyrec.parallel import Team, pick_processes, pick_slots
 from tinyrec.puzzles import PuzzleSet
@@ -66,7 +66,9 @@ def pick_device() -> torch.device:
 
 
 def pick_precision(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it fast (recent GPUs; CPUs with AMX or AVX512_BF16), otherwise float32."""
+    """bfloat16 where the hardware multiplies it fast (recent GPUs; CPUs with AMX or AVX512_BF16),
+    otherwise float32.
+    """
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:  # PyTorch has no public name for these questions
@@ -78,10 +80,11 @@ def pick_precision(device: torch.device) -> torch.dtype:
 def compile_model(model: nn.Module, device: torch.device) -> str:
     """Let torch.compile fuse the model in place, where it works; says in one line what happened.
 
-    On a GPU the whole segment becomes CUDA graphs, one forward and one backward, so that its hundreds of kernels need
-    not be launched one by one. On a CPU each block of the networks is compiled, once with and once without gradient, and
-    every call uses it: sooner ready than a whole segment. A copy of the model, such as its moving average, is not compiled.
-    Models compiled before compile again at their next call: PyTorch counts the compilations of a process together,
+    On a GPU the whole segment becomes CUDA graphs, one forward and one backward, so that its
+    hundreds of kernels need not be launched one by one. On a CPU each block of the networks is
+    compiled, once with and once without gradient, and every call uses it: sooner ready than a whole
+    segment. A copy of the model, such as its moving average, is not compiled. Models compiled
+    before compile again at their next call: PyTorch counts the compilations of a process together,
     and beyond eight it would go on eagerly without saying so.
     """
     networks = [part for part in model.modules() if isinstance(part, Network)]
@@ -102,7 +105,9 @@ def compile_model(model: nn.Module, device: torch.device) -> str:
 
 
 def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
-    """One optimiser for the weights (two with Muon, which takes only matrices), SignSGD for puzzle embeddings."""
+    """One optimiser for the weights (two with Muon, which takes only matrices), SignSGD for puzzle
+    embeddings.
+    """
     parameters = dict(model.named_parameters())
     table = parameters.pop("embed.puzzles", None)
     common = dict(lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -143,9 +148,11 @@ def steps(
     dtype: torch.dtype,
     slices: list[slice],
 ) -> Iterator[dict[str, torch.Tensor]]:
-    """Step after step for some slices of the slots: add the gradients to the model's, yield the sums of the metrics.
+    """Step after step for some slices of the slots: add the gradients to the model's, yield the
+    sums of the metrics.
 
-    The loss is the mean over all slots. The seed decides their puzzles and their exploration, whoever works on them.
+    The loss is the mean over all slots. The seed decides their puzzles and their exploration,
+    whoever works on them.
     """
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(config.seed)
@@ -174,10 +181,11 @@ def training(
     dtype: torch.dtype = torch.float32,
     processes: int | None = None,
 ) -> Iterator[tuple[dict[str, torch.Tensor], nn.Module]]:
-    """What `train` does between two tests: after each of `config.steps` steps, the sums of its metrics and the model to test.
+    """What `train` does between two tests: after each of `config.steps` steps, the sums of its
+    metrics and the model to test.
 
-    That is the moving average of the weights, or `model` itself, which is trained in place. Close the iterator to end
-    the other processes.
+    That is the moving average of the weights, or `model` itself, which is trained in place. Close
+    the iterator to end the other processes.
     """
     processes = pick_processes(model, config.batch) if processes is None else processes
     slots = config.batch
@@ -212,16 +220,19 @@ def train(
 ) -> tuple[nn.Module, list[dict]]:
     """Train `model` in place on its own device; return the averaged model and the history.
 
-    Each entry of the history has step, seconds, loss, cell, exact and segments (over the slots that halted since the
-    entry before) and, for each test set, its exact accuracy under the set's name. Training stops early when the first
-    test set's exact accuracy reaches `config.target`. The time spent on the tests is not counted in `seconds`.
+    Each entry of the history has step, seconds, loss, cell, exact and segments (over the slots that
+    halted since the entry before) and, for each test set, its exact accuracy under the set's name.
+    Training stops early when the first test set's exact accuracy reaches `config.target`. The time
+    spent on the tests is not counted in `seconds`.
 
-    With `config.recursions` the model trains, and is tested on the way, with that T; at the end it gets its own T back.
-    Since the state goes on, one segment with T = 8 then does the work of four with T = 2.
+    With `config.recursions` the model trains, and is tested on the way, with that T; at the end it
+    gets its own T back. Since the state goes on, one segment with T = 8 then does the work of four
+    with T = 2.
 
-    `processes` share the slots of a step, each with one thread; None: see `pick_processes`. They change a step by
-    rounding only, but a long training makes much of rounding, as it does on another processor.
-    ValueError where `config.recursions` is set and the model is no TRM, or where the processes cannot share the slots.
+    `processes` share the slots of a step, each with one thread; None: see `pick_processes`. They
+    change a step by rounding only, but a long training makes much of rounding, as it does on
+    another processor. ValueError where `config.recursions` is set and the model is no TRM, or where
+    the processes cannot share the slots.
     """
     own = model.config
     if config.recursions and not hasattr(own, "recursions"):
@@ -236,7 +247,9 @@ def train(
             for name, value in metrics.items():
                 sums[name] = sums.get(name, 0) + value
             sums["slots"] = sums.get("slots", 0) + config.batch
-            if step == config.steps or (config.evaluate_every and step % config.evaluate_every == 0):
+            if step == config.steps or (
+                config.evaluate_every and step % config.evaluate_every == 0
+            ):
                 paused = time.perf_counter()
                 entry = {"step": step, "seconds": paused - began - spent, **means(sums)}
                 for name, test in (tests or {}).items():
@@ -272,7 +285,9 @@ def trained_with(model: nn.Module, recursions: int | None) -> Iterator[None]:
 
 
 def means(sums: dict) -> dict[str, float]:
-    """Sums of metrics -> loss of a cell over all slots; cell and exact accuracy and segments over the halted slots."""
+    """Sums of metrics -> loss of a cell over all slots; cell and exact accuracy and segments over
+    the halted slots.
+    """
     count = max(1, int(sums["count"]))
     return {
         "loss": float(sums["cell_loss"]) / sums["slots"],

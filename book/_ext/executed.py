@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sphinx.util import logging
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tools"))
 import freshness  # noqa: E402  (the executor asks the same module)
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def swap(app, docname, source):
     if reason:
         logger.warning(
             "%s: its run at profile %s is out of date (%s); execute it again with "
-            "python book/execute.py --profile %s",
+            "python book/tools/execute.py --profile %s",
             notebook.name, profile, reason, profile,
         )  # fmt: skip
     if copy.exists():
@@ -40,8 +40,6 @@ def swap(app, docname, source):
 
 
 def setup(app):
-    app.add_config_value(
-        "executed_profile", os.environ.get("TINYREC_PROFILE_BUILD", "cpu"), "env"
-    )
+    app.add_config_value("executed_profile", os.environ.get("TINYREC_PROFILE_BUILD", "cpu"), "env")
     app.connect("source-read", swap)
     return {"parallel_read_safe": True}

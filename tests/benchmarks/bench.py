@@ -1,6 +1,7 @@
 """All figures of the page on speed: python tests/benchmarks/bench.py [PART ...]
 
-Each part writes book/results/bench-PART.json; then the page is made anew from all of them. Keep the machine quiet.
+Each part writes book/results/bench-PART.json; then the page is made anew from all of them. Keep the
+machine quiet.
 """
 
 import argparse
@@ -19,8 +20,9 @@ from throughput import fixed_work, sizes
 
 from tinyrec.checkpoints import load_model, pretrained, write_atomically
 from tinyrec.evaluate import answer, evaluate, wilson_interval
-from tinyrec.puzzles import sudoku, sudoku_generate
-from tinyrec.puzzles.sudoku_classes import fingerprint
+from tinyrec.puzzles.sudoku import rules
+from tinyrec.puzzles.sudoku.classes import fingerprint
+from tinyrec.puzzles.sudoku.generate import generate
 from tinyrec.runs import load_run, machine, make_data, make_model
 from tinyrec.train import compile_model, pick_precision, train
 
@@ -38,12 +40,17 @@ def other_sizes() -> dict:
 
 
 def stopping(many: int = 10_000) -> dict:
-    """Exact accuracy with all segments and with stopping early, on each shipped model's own held-out puzzles."""
+    """Exact accuracy with all segments and with stopping early, on each shipped model's own
+    held-out puzzles.
+    """
     dtype = pick_precision(CPU)
     models = []
     for name in pretrained():
         model, test = load_model(name), make_data(load_run(name).data)["test"]
-        full, early = evaluate(model, test.x, test.y, dtype=dtype), answer(model, test.x, dtype=dtype)
+        full, early = (
+            evaluate(model, test.x, test.y, dtype=dtype),
+            answer(model, test.x, dtype=dtype),
+        )
         says = full.q > 0
         says[:, -1] = True  # the last segment ends it all
         first = says.int().argmax(1)
@@ -53,7 +60,10 @@ def stopping(many: int = 10_000) -> dict:
                 "puzzles": len(test),
                 "segments": model.config.segments,
                 "exact_all_segments": full.exact[-1],
-                "exact_from_half": full.solved[torch.arange(len(test)), first].double().mean().item(),
+                "exact_from_half": full.solved[torch.arange(len(test)), first]
+                .double()
+                .mean()
+                .item(),
                 "mean_segments_from_half": full.mean_segments,
                 "exact_stopping": (early.tokens == test.y).all(1).double().mean().item(),
                 "mean_segments": early.segments.double().mean().item(),
@@ -63,7 +73,9 @@ def stopping(many: int = 10_000) -> dict:
 
 
 def attempts(counts=(1, 2, 4, 8), only: int | None = None) -> dict:
-    """What more attempts bring the shipped models on their held-out puzzles, and how often a sure q is wrong."""
+    """What more attempts bring the shipped models on their held-out puzzles, and how often a sure q
+    is wrong.
+    """
     dtype, models = pick_precision(CPU), []
     for name in pretrained():
         model, test = load_model(name), make_data(load_run(name).data)["test"]
@@ -71,7 +83,7 @@ def attempts(counts=(1, 2, 4, 8), only: int | None = None) -> dict:
         rows = []
         for count in counts:
             began = time.perf_counter()
-            found = answer(model, x, dtype=dtype, attempts=count, view=sudoku.view)
+            found = answer(model, x, dtype=dtype, attempts=count, view=rules.view)
             seconds = time.perf_counter() - began
             right, sure = (found.tokens == y).all(1), found.q.sigmoid() > 0.98
             rows.append(
@@ -94,10 +106,10 @@ def attempts(counts=(1, 2, 4, 8), only: int | None = None) -> dict:
 def batch(many: int) -> dict:
     """Seconds for the shipped 6x6 model to answer `many` new puzzles, and how many it gets right."""
     name = "sudoku-6x6"
-    trained_on = sudoku.decode(make_data(load_run(name).data)["train"].x)
-    puzzles, solutions = sudoku_generate.generate(6, many + many // 5, seed=2026)
+    trained_on = rules.decode(make_data(load_run(name).data)["train"].x)
+    puzzles, solutions = generate(6, many + many // 5, seed=2026)
     new = ~np.isin(fingerprint(puzzles), fingerprint(trained_on))
-    x, y = sudoku.encode(puzzles[new][:many]), sudoku.encode(solutions[new][:many])
+    x, y = rules.encode(puzzles[new][:many]), rules.encode(solutions[new][:many])
     began = time.perf_counter()
     early = answer(load_model(name), x, dtype=pick_precision(CPU))
     seconds = time.perf_counter() - began
@@ -107,7 +119,9 @@ def batch(many: int) -> dict:
 
 
 def precision(seeds=(1, 2, 3)) -> dict:
-    """Exact accuracy of the 6x6 preset in both precisions, seed by seed: float32 to see what bfloat16 costs."""
+    """Exact accuracy of the 6x6 preset in both precisions, seed by seed: float32 to see what
+    bfloat16 costs.
+    """
     found = {"seeds": list(seeds)}
     for dtype in (torch.bfloat16, torch.float32):
         exact = []

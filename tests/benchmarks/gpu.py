@@ -19,9 +19,9 @@ from pairs import paired, quartiles
 from torch.utils.flop_counter import FlopCounterMode
 
 from tinyrec.checkpoints import write_atomically
+from tinyrec.models.trm import TRM, TRMConfig
 from tinyrec.runs import machine
 from tinyrec.train import pick_precision
-from tinyrec.trm import TRM, TRMConfig
 
 
 def measure(
@@ -32,7 +32,8 @@ def measure(
     rounds: int = 7,
     matrix: int = 8192,
 ) -> dict:
-    """tinyrec against the textbook (bfloat16; compiled, then eager), as steps per second and as a share of the peak.
+    """tinyrec against the textbook (bfloat16; compiled, then eager), as steps per second and as a
+    share of the peak.
 
     Each is a pair of its own: all memory is given back between them.
     """
@@ -80,7 +81,9 @@ def matrix_peak(device: torch.device, dtype: torch.dtype, size: int, repeats: in
 
 
 def flops_per_puzzle(config: TRMConfig) -> int:
-    """Multiplications and additions in the matrix products of one training step on one puzzle, counted by PyTorch."""
+    """Multiplications and additions in the matrix products of one training step on one puzzle,
+    counted by PyTorch.
+    """
     model, batch = TRM(config), 2
     tokens = torch.ones(batch, config.length, dtype=torch.long)
     with FlopCounterMode(display=False) as counter:

@@ -1,7 +1,9 @@
-"""The shipped 9x9 model on puzzles of other kinds, for its card: python tests/benchmarks/kinds.py FILE.csv[.gz]
+"""The shipped 9x9 model on puzzles of other kinds, for its card: python tests/benchmarks/kinds.py
+FILE.csv[.gz]
 
-FILE has Sudoku-Extreme's columns source, question, answer, rating. Each source is told apart, with its 95 % interval.
-The file is not part of this project: such collections have no licence of their own.
+FILE has Sudoku-Extreme's columns source, question, answer, rating. Each source is told apart, with
+its 95 % interval. The file is not part of this project: such collections have no licence of their
+own.
 """
 
 import csv
@@ -15,17 +17,19 @@ import torch
 
 from tinyrec.checkpoints import PRETRAINED, load_model, write_atomically
 from tinyrec.evaluate import answer, evaluate, wilson_interval
-from tinyrec.puzzles import sudoku
+from tinyrec.models.trm import TRM
+from tinyrec.puzzles.sudoku import rules
 from tinyrec.runs import machine
 from tinyrec.train import pick_precision
-from tinyrec.trm import TRM
 
 OUT = Path(__file__).parents[2] / "book" / "results" / "bench-kinds.json"
 CARD_LABEL = "- **Other kinds of puzzles**:"
 
 
 def kinds(file: Path, model: str = "sudoku-9x9", most: int = 1000) -> dict:
-    """Exact accuracy after 4 and after all segments on the first puzzles of each source, `most` of them."""
+    """Exact accuracy after 4 and after all segments on the first puzzles of each source, `most` of
+    them.
+    """
     opened = gzip.open(file, "rt") if file.suffix == ".gz" else open(file)
     rows = defaultdict(list)
     with opened as lines:
@@ -35,7 +39,7 @@ def kinds(file: Path, model: str = "sudoku-9x9", most: int = 1000) -> dict:
     trm, dtype, found = load_model(model), pick_precision(torch.device("cpu")), []
     for source, pairs in sorted(rows.items()):
         x, y = (
-            torch.stack([sudoku.encode(sudoku.parse(text)) for text in column])
+            torch.stack([rules.encode(rules.parse(text)) for text in column])
             for column in zip(*pairs)
         )
         measured = evaluate(trm, x, y, dtype=dtype)
@@ -54,9 +58,11 @@ def kinds(file: Path, model: str = "sudoku-9x9", most: int = 1000) -> dict:
 
 
 def again(trm: TRM, x: torch.Tensor, y: torch.Tensor, dtype: torch.dtype, most: int = 100) -> dict:
-    """Exact accuracy with 8 attempts on the first puzzles of a source, `most` of them: the unsolved take long."""
+    """Exact accuracy with 8 attempts on the first puzzles of a source, `most` of them: the unsolved
+    take long.
+    """
     x, y = x[:most], y[:most]
-    found = answer(trm, x, dtype=dtype, attempts=8, view=sudoku.view)
+    found = answer(trm, x, dtype=dtype, attempts=8, view=rules.view)
     right, sure = (found.tokens == y).all(1), found.q.sigmoid() > 0.98
     return {
         "puzzles": len(x),

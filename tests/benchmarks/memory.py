@@ -1,7 +1,8 @@
-"""Peak memory of training steps, in this process: python memory.py '{"model": {...}, "batch": 4}' prints MB.
+"""Peak memory of training steps, in this process: python memory.py '{"model": {...}, "batch": 4}'
+prints MB.
 
-"unrolled": true differentiates through every latent recursion and through `segments` segments in a row: what TRM
-avoids by its gradient through the last recursion and its detached carry.
+"unrolled": true differentiates through every latent recursion and through `segments` segments in a
+row: what TRM avoids by its gradient through the last recursion and its detached carry.
 """
 
 import json
@@ -13,9 +14,9 @@ from pathlib import Path
 import torch
 
 from tinyrec.losses import cell_losses
+from tinyrec.models.trm import TRM, TRMConfig
 from tinyrec.puzzles import PuzzleSet
 from tinyrec.train import TrainConfig, train
-from tinyrec.trm import TRM, TRMConfig
 
 
 def used() -> float:

@@ -1,10 +1,12 @@
-"""Peak memory of full-size TRM against T and against the number of segments, each point in a process of its own."""
+"""Peak memory of full-size TRM against T and against the number of segments, each point in a
+process of its own.
+"""
 
 from dataclasses import replace
 
 from throughput import peak_memory
 
-from tinyrec.trm import TRMConfig
+from tinyrec.models.trm import TRMConfig
 
 FULL_SIZE = TRMConfig()  # Sudoku: width 512, 16 + 81 positions, n = 6
 

@@ -1,6 +1,7 @@
-"""book/speed.md and its figures, made from book/results/*.json: every number on the page is a measured one.
+"""book/speed.md and its figures, made from book/results/*.json: every number on the page is a
+measured one.
 
-    python tests/benchmarks/page.py
+python tests/benchmarks/page.py
 """
 
 import json
@@ -167,7 +168,13 @@ def sizes_table(rows: list[dict]) -> str:
             ]
             for row in rows
         ],
-        ["cells", "mixing", "training, puzzles a second", "16 segments, puzzles a second", "peak memory"],
+        [
+            "cells",
+            "mixing",
+            "training, puzzles a second",
+            "16 segments, puzzles a second",
+            "peak memory",
+        ],
     )
 
 
@@ -203,7 +210,14 @@ def attempts_table(models: list[dict]) -> str:
             for model in models
             for row in model["rows"]
         ],
-        ["model", "attempts", "exact", "95 % interval", "segments, all attempts", "sure, but wrong"],
+        [
+            "model",
+            "attempts",
+            "exact",
+            "95 % interval",
+            "segments, all attempts",
+            "sure, but wrong",
+        ],
     )
 
 
@@ -260,7 +274,9 @@ def gpu_section(found: dict | None) -> str:
 
 
 def solve_figure(*found):
-    """How accurate after how many seconds of training, a line for each seed; large: the finished model."""
+    """How accurate after how many seconds of training, a line for each seed; large: the finished
+    model.
+    """
     figure, axes = new_figure(7.2, 3.4, 1, len(found), sharey=True)
     for ax, preset in zip(axes, found):
         for number, run in enumerate(preset["runs"]):

@@ -1,15 +1,20 @@
-"""Timing two or more ways of doing the same work against each other: A B A B in one process, ratios with their spread."""
+"""Timing two or more ways of doing the same work against each other: A B A B in one process, ratios
+with their spread.
+"""
 
 import statistics
 import time
 from collections.abc import Callable
 
 
-def paired(sides: dict[str, Callable[[], None]], work: float, rounds: int, warmups: int = 2) -> dict:
+def paired(
+    sides: dict[str, Callable[[], None]], work: float, rounds: int, warmups: int = 2
+) -> dict:
     """Time each side once in every round, in turn; `work` is what one call does (puzzles, say).
 
-    Returns for each side the seconds of its first call, compilation included, the median rate (work per second) and
-    its quartiles over the rounds, and against every *other* side the ratio of the rates, taken round by round, so that a slow spell of the machine hits both.
+    Returns for each side the seconds of its first call, compilation included, the median rate (work
+    per second) and its quartiles over the rounds, and against every *other* side the ratio of the
+    rates, taken round by round, so that a slow spell of the machine hits both.
     """
     first = {}
     for name, call in sides.items():

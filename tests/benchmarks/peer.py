@@ -1,9 +1,11 @@
-"""The PyPI package `tiny-recursive-model`, set up to do the same work as tinyrec. Installed for the benchmark only.
+"""The PyPI package `tiny-recursive-model`, set up to do the same work as tinyrec. Installed for the
+benchmark only.
 
     pip install --no-deps tiny-recursive-model==0.0.15 einops==0.8.2 ema-pytorch==0.8.3
 
-Its trainer is not used but followed: it would read every loss from the device and print it, which costs time and is
-no part of the method. Left out for the same reason: its removal of halted rows, which would change the amount of work.
+Its trainer is not used but followed: it would read every loss from the device and print it, which
+costs time and is no part of the method. Left out for the same reason: its removal of halted rows,
+which would change the amount of work.
 """
 
 import importlib.util
@@ -22,7 +24,9 @@ def available() -> bool:
 
 
 def load():
-    """The package's own modules, without its trainer, which imports accelerate, x-transformers and more."""
+    """The package's own modules, without its trainer, which imports accelerate, x-transformers and
+    more.
+    """
     found = importlib.util.find_spec("tiny_recursive_model")
     if found is None:
         raise ImportError("tiny-recursive-model is not installed")
@@ -38,10 +42,11 @@ def load():
 
 
 def model(config):
-    """Its mixer with the width, the depth, the recursions, the positions and the parameters of tinyrec's TRMConfig.
+    """Its mixer with the width, the depth, the recursions, the positions and the parameters of
+    tinyrec's TRMConfig.
 
-    Its MLPs have two matrices where SwiGLU has three, so they are half as wide again: the same number of weights and
-    of multiplications.
+    Its MLPs have two matrices where SwiGLU has three, so they are half as wide again: the same
+    number of weights and of multiplications.
     """
     TinyRecursiveModel, MLPMixer1D, _ = load()
     positions = config.prefix + config.length

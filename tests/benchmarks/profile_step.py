@@ -1,4 +1,6 @@
-"""Where the time of a training step goes: matrix products, the rest of the networks, everything around them."""
+"""Where the time of a training step goes: matrix products, the rest of the networks, everything
+around them.
+"""
 
 import time
 from collections.abc import Callable
@@ -14,7 +16,9 @@ PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "mkldnn::_l
 
 
 def profiles(steps: int = 5, batch: int = 128, config=FIXED) -> dict:
-    """Milliseconds of a step by kind: the textbook in float32, made faster in two steps, and tinyrec."""
+    """Milliseconds of a step by kind: the textbook in float32, made faster in two steps, and
+    tinyrec.
+    """
     work = sides.Work(config, sides.sudoku_puzzles(int(config.length**0.5)), batch, steps)
     fast = pick_precision(work.device)
     name = str(fast).removeprefix("torch.")
@@ -28,7 +32,9 @@ def profiles(steps: int = 5, batch: int = 128, config=FIXED) -> dict:
 
 
 def kinds(call: Callable[[], None], steps: int) -> dict[str, float]:
-    """`call` does `steps` steps. The time of compiled code and of PyTorch's own small operations is told apart."""
+    """`call` does `steps` steps. The time of compiled code and of PyTorch's own small operations is
+    told apart.
+    """
     call()
     call()
     with profile(activities=[ProfilerActivity.CPU]) as profiler:

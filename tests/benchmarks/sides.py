@@ -1,4 +1,6 @@
-"""The same training, done by tinyrec, by the textbook and by a package from PyPI: what is timed against what."""
+"""The same training, done by tinyrec, by the textbook and by a package from PyPI: what is timed
+against what.
+"""
 
 import sys
 from collections.abc import Callable
@@ -8,9 +10,11 @@ import peer
 import torch
 from textbook import Textbook, TextbookTRM
 
-from tinyrec.puzzles import PuzzleSet, sudoku, sudoku_generate
+from tinyrec.models.trm import TRM, TRMConfig
+from tinyrec.puzzles import PuzzleSet
+from tinyrec.puzzles.sudoku import rules
+from tinyrec.puzzles.sudoku.generate import generate
 from tinyrec.train import TrainConfig, compile_model, training
-from tinyrec.trm import TRM, TRMConfig
 
 EMA, LEARNING_RATE, WEIGHT_DECAY = 0.999, 1e-3, 0.1
 
@@ -28,7 +32,7 @@ class Work:
 
 def sudoku_puzzles(size: int, count: int = 1000, seed: int = 0) -> PuzzleSet:
     """Minimal puzzles, augmented at every draw."""
-    return sudoku.puzzle_set(*sudoku_generate.generate(size, count, seed), augmented=True)
+    return rules.puzzle_set(*generate(size, count, seed), augmented=True)
 
 
 def ours(
@@ -73,9 +77,7 @@ def from_pypi(work: Work, dtype: torch.dtype, compiled: bool = False) -> Callabl
     return stepping(work, peer.Peer(model, adamw(model), dtype, EMA, positions, compiled))
 
 
-def adamw(
-    model: torch.nn.Module, learning_rate: float = LEARNING_RATE
-) -> torch.optim.Optimizer:
+def adamw(model: torch.nn.Module, learning_rate: float = LEARNING_RATE) -> torch.optim.Optimizer:
     return torch.optim.AdamW(
         model.parameters(), learning_rate, betas=(0.9, 0.95), weight_decay=WEIGHT_DECAY, fused=True
     )

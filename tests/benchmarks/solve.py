@@ -2,10 +2,10 @@
 
     python tests/benchmarks/solve.py PRESET --seeds 1 2 3 4 5 [--out FILE.json]
 
-Each seed is a fresh process with an empty compile cache. The clock starts before Python does, and stops after the
-puzzles are made, the network is compiled, trained and tested on all held-out puzzles, and the files are written. A
-seed decides the puzzles as well as the weights, so none of these puzzles was there when the recipe was chosen
-(with seed 0).
+Each seed is a fresh process with an empty compile cache. The clock starts before Python does, and
+stops after the puzzles are made, the network is compiled, trained and tested on all held-out
+puzzles, and the files are written. A seed decides the puzzles as well as the weights, so none of
+these puzzles was there when the recipe was chosen (with seed 0).
 """
 
 import argparse
@@ -24,12 +24,16 @@ from tinyrec.runs import load_run
 
 
 def time_to_solve(preset: str, seeds: list[int], out: Path | None = None) -> dict:
-    """Run every seed; write what is known after each of them, so that a break loses one run at most."""
+    """Run every seed; write what is known after each of them, so that a break loses one run at
+    most.
+    """
     runs = []
     for seed in seeds:
         runs.append(one(preset, seed))
         test = runs[-1]["result"]["test"]
-        print(f"{preset}, seed {seed}: {runs[-1]['seconds']:.0f} s, {test['exact']:.1%}", flush=True)
+        print(
+            f"{preset}, seed {seed}: {runs[-1]['seconds']:.0f} s, {test['exact']:.1%}", flush=True
+        )
         found = {
             "preset": preset,
             "run": dataclasses.asdict(load_run(preset)),  # but for the seeds

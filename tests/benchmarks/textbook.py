@@ -1,8 +1,10 @@
-"""TRM as one would write it from the official code, in one file: the plain version that tinyrec is measured against.
+"""TRM as one would write it from the official code, in one file: the plain version that tinyrec is
+measured against.
 
-Nothing here is slow on purpose. Weights are cast at every use, the token mixer transposes back and forth, the moving
-average is a loop over the parameters: what the official repository does. It shares no code with tinyrec; a model of
-tinyrec with the same settings has parameters of the same names, so either can load the other's weights.
+Nothing here is slow on purpose. Weights are cast at every use, the token mixer transposes back and
+forth, the moving average is a loop over the parameters: what the official repository does. It
+shares no code with tinyrec; a model of tinyrec with the same settings has parameters of the same
+names, so either can load the other's weights.
 """
 
 import math
@@ -139,9 +141,13 @@ class TextbookTRM(nn.Module):
 
 
 class Textbook:
-    """The official training loop: a carry of slots, a segment, the loss, AdamW, a moving average of the weights."""
+    """The official training loop: a carry of slots, a segment, the loss, AdamW, a moving average of
+    the weights.
+    """
 
-    def __init__(self, model, optimizer, dtype, ema, exploration=0.1, compiled=False, generator=None):
+    def __init__(
+        self, model, optimizer, dtype, ema, exploration=0.1, compiled=False, generator=None
+    ):
         self.model, self.optimizer, self.ema, self.exploration = model, optimizer, ema, exploration
         self.dtype, self.generator, self.carry = dtype, generator, None
         self.forward = torch.compile(model, dynamic=False) if compiled else model
@@ -151,7 +157,9 @@ class Textbook:
         """One segment for every slot; returns the loss per slot."""
         c, batch, device = self.model.config, len(x), x.device
         if self.carry is None:
-            state = torch.empty(2, batch, c.prefix + c.length, c.width, dtype=self.dtype, device=device)
+            state = torch.empty(
+                2, batch, c.prefix + c.length, c.width, dtype=self.dtype, device=device
+            )
             steps = torch.zeros(batch, dtype=torch.int32, device=device)
             halted = torch.ones(batch, dtype=torch.bool, device=device)
             self.carry = (*state, x, y, steps, halted)
@@ -170,7 +178,9 @@ class Textbook:
             last = steps >= c.segments
             halted = last | (q[:, 0] > 0)
             explore = torch.rand(batch, device=device, generator=self.generator) < self.exploration
-            draw = torch.randint(2, c.segments + 1, (batch,), device=device, generator=self.generator)
+            draw = torch.randint(
+                2, c.segments + 1, (batch,), device=device, generator=self.generator
+            )
             halted = halted & (steps >= explore * draw)
             self.carry = (answer, latent, tokens, labels, steps, halted)
             right = (logits.argmax(-1) == labels).all(-1)

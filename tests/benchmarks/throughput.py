@@ -1,4 +1,6 @@
-"""Puzzles per second: tinyrec against the textbook and a package from PyPI, on the same work; and for other sizes."""
+"""Puzzles per second: tinyrec against the textbook and a package from PyPI, on the same work; and
+for other sizes.
+"""
 
 import json
 import os
@@ -15,8 +17,8 @@ from pairs import paired, quartiles
 from torch._inductor.utils import fresh_cache
 
 from tinyrec.evaluate import evaluate
+from tinyrec.models.trm import TRM, TRMConfig
 from tinyrec.train import compile_model, pick_precision
-from tinyrec.trm import TRM, TRMConfig
 
 CPU = torch.device("cpu")
 # Section 3 of the comparison: fixed, so that numbers of different days can be compared.
@@ -25,7 +27,8 @@ ATTENTION = dict(mixing="attention", positions="rope", heads=4)
 
 
 def fixed_work(rounds: int, batch: int = 128, config: TRMConfig = FIXED) -> dict:
-    """Everybody's best against ours, one step of each in turn. Rates are puzzles (slots times steps) per second.
+    """Everybody's best against ours, one step of each in turn. Rates are puzzles (slots times
+    steps) per second.
 
     All but the plain textbook have the precision that is fastest on this machine.
     """
@@ -42,9 +45,7 @@ def fixed_work(rounds: int, batch: int = 128, config: TRMConfig = FIXED) -> dict
     }
     if peer.available():
         ways[f"tiny-recursive-model, {name}"] = sides.from_pypi(work, fast)
-        ways[f"tiny-recursive-model, {name}, compiled"] = sides.from_pypi(
-            work, fast, compiled=True
-        )
+        ways[f"tiny-recursive-model, {name}, compiled"] = sides.from_pypi(work, fast, compiled=True)
     with fresh_cache():  # nothing compiled on an earlier day is found again
         found = paired(ways, batch, rounds)
     return {
@@ -98,7 +99,9 @@ def inference(config: TRMConfig, puzzles, rounds: int, dtype: torch.dtype) -> di
 
 
 def peak_memory(config: TRMConfig, batch: int, **more) -> float:
-    """MB that training takes beyond what Python and torch take by themselves, in a process of its own."""
+    """MB that training takes beyond what Python and torch take by themselves, in a process of its
+    own.
+    """
     request = json.dumps({"model": asdict(config), "batch": batch, **more})
     here = Path(__file__).parent
     done = subprocess.run(

@@ -1,28 +1,43 @@
-"""Puzzle families: Sudoku, mazes, ARC. From outside they all look alike.
+"""Puzzles as tokens, whatever family they are of, and the batch of each training step.
 
-A family turns puzzles into two integer tensors of tokens, the question x and
-the answer y, both (N, L); token 0 is padding. It offers to generate puzzles
-from a seed, to solve and check them, to encode and decode them, and
-`augment(x, y, generator)`, which replaces each puzzle of a batch by a random
-symmetric image of it. It knows nothing of models.
+`families` says what a family offers. Puzzles know nothing of models.
 """
 
-from collections.abc import Callable, Iterator
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """Puzzles drawn for a step."""
+
+    x: Tensor  # (B, L) questions
+    y: Tensor  # (B, L) answers
+    ids: Tensor | None  # (B,) which row of a model's table of puzzle embeddings each one has
+
+    def to(self, device: torch.device) -> "Batch":
+        return Batch(*(None if part is None else part.to(device) for part in self))
+
+    def part(self, rows: slice) -> "Batch":
+        return Batch(*(None if part is None else part[rows] for part in self))
 
 
 @dataclass
 class PuzzleSet:
-    """Puzzles as tokens: question x and answer y, integer tensors (N, L).
+    """Puzzles as tokens: question x and answer y, integer tensors (N, L); token 0 is padding.
 
-    `augment(x, y, generator) -> (x, y)` works on a batch (B, L); None leaves
-    the puzzles as they are. Raises ValueError when x and y differ in shape.
+    `ids` (N,) says which puzzles share an embedding; None: the models number all of them 0.
+    `augment(x, y, generator) -> (x, y)` gives each puzzle of a batch a random symmetric image;
+    None leaves them as they are. ValueError where the shapes differ.
     """
 
-    x: torch.Tensor
-    y: torch.Tensor
+    x: Tensor
+    y: Tensor
+    ids: Tensor | None = None
     augment: Callable | None = None
 
     def __post_init__(self):
@@ -31,28 +46,43 @@ class PuzzleSet:
                 "x and y must both be (puzzles, tokens), got "
                 f"{tuple(self.x.shape)} and {tuple(self.y.shape)}"
             )
+        if self.ids is not None and self.ids.shape != self.x.shape[:1]:
+            raise ValueError(f"ids must be ({len(self.x)},), got {tuple(self.ids.shape)}")
 
     def __len__(self) -> int:
         return len(self.x)
 
-    def batches(
-        self, size: int, generator: torch.Generator
-    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield batches (x, y), each (size, L), for ever.
+    def first(self, n: int) -> "PuzzleSet":
+        ids = None if self.ids is None else self.ids[:n]
+        return PuzzleSet(self.x[:n], self.y[:n], ids, self.augment)
 
-        Every epoch walks through all puzzles in a fresh random order; a batch
-        may end one epoch and begin the next. Each puzzle drawn is augmented
-        anew. The generator, on the device of x, decides everything. Raises
-        ValueError when the set is empty or size is below 1.
+    def batch(self, size: int, seed: int, step: int) -> Batch:
+        """The batch of a step, which depends on `seed` and `step` alone.
+
+        Every epoch walks through all puzzles in a random order of its own, and a batch may end one
+        and begin the next. Each puzzle drawn is augmented anew. ValueError when the set is empty.
         """
         if size < 1 or len(self) == 0:
             raise ValueError(f"no batches of {size} from {len(self)} puzzles")
-        device = self.x.device
-        order = torch.empty(0, dtype=torch.long, device=device)
-        while True:
-            while len(order) < size:
-                epoch = torch.randperm(len(self), generator=generator, device=device)
-                order = torch.cat([order, epoch])
-            x, y = self.x[order[:size]], self.y[order[:size]]  # (size, L)
-            order = order[size:]
-            yield self.augment(x, y, generator) if self.augment else (x, y)
+        first, end = step * size, (step + 1) * size  # places in the endless row of all epochs
+        epochs = range(first // len(self), (end - 1) // len(self) + 1)
+        order = torch.cat([shuffled(len(self), stream(seed, "epoch", epoch)) for epoch in epochs])
+        start = first - epochs[0] * len(self)
+        rows = order[start : start + size]
+        x, y = self.x[rows], self.y[rows]  # (size, L)
+        if self.augment:
+            x, y = self.augment(x, y, stream(seed, "augment", step))
+        return Batch(x, y, None if self.ids is None else self.ids[rows])
+
+
+def shuffled(n: int, generator: torch.Generator) -> Tensor:
+    return torch.randperm(n, generator=generator, device="cpu")
+
+
+def stream(seed: int, *key: str | int) -> torch.Generator:
+    """Random numbers on the CPU that depend on the seed and the key alone.
+
+    So no state of a generator need be kept, and every device and every process draws alike.
+    """
+    digest = hashlib.sha256(repr((seed, *key)).encode()).digest()
+    return torch.Generator("cpu").manual_seed(int.from_bytes(digest[:4], "big"))

@@ -150,9 +150,10 @@ def symmetry(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """For each puzzle of a batch one element of the symmetry group of Sudoku, all equally likely.
 
-    It is a permutation of the digits, of the bands, of the rows in each band, of the stacks, of the columns in each
-    stack, and, where boxes are square, a transposition. Returned as origin (batch, cells), the cell that each new
-    one comes from, and token (batch, size + 2), what each token becomes; padding and blanks stay.
+    It is a permutation of the digits, of the bands, of the rows in each band, of the stacks, of the
+    columns in each stack, and, where boxes are square, a transposition. Returned as origin (batch,
+    cells), the cell that each new one comes from, and token (batch, size + 2), what each token
+    becomes; padding and blanks stay.
     """
     size, rows, columns = layout(cells)
 
@@ -193,7 +194,9 @@ def augment(
 def view(
     x: torch.Tensor, generator: torch.Generator | None = None
 ) -> tuple[torch.Tensor, Callable[[torch.Tensor], torch.Tensor]]:
-    """A random symmetric image of each question x (B, cells), and the function that takes its answers back to x's."""
+    """A random symmetric image of each question x (B, cells), and the function that takes its
+    answers back to x's.
+    """
     origin, token = symmetry(*x.shape, generator, x.device)
     return move(x, origin, token), lambda y: move(y, origin.argsort(1), token.argsort(1))
 
@@ -201,10 +204,12 @@ def view(
 def reveal(
     x: torch.Tensor, y: torch.Tensor, share: float, generator: torch.Generator | None = None
 ) -> torch.Tensor:
-    """Make some puzzles of a batch easier: question x (B, cells) with further cells of the answer y shown.
+    """Make some puzzles of a batch easier: question x (B, cells) with further cells of the answer y
+    shown.
 
-    With probability `share` a puzzle is chosen; then each of its blanks is filled in with a probability that is drawn
-    for the puzzle, uniformly from 0 to 1/2. The other puzzles stay as they are.
+    With probability `share` a puzzle is chosen; then each of its blanks is filled in with a
+    probability that is drawn for the puzzle, uniformly from 0 to 1/2. The other puzzles stay as
+    they are.
     """
     draw = dict(generator=generator, device=x.device)
     chosen = torch.rand(len(x), 1, **draw) < share
@@ -215,7 +220,9 @@ def reveal(
 def puzzle_set(
     puzzles: np.ndarray, solutions: np.ndarray, augmented: bool = False, revealed: float = 0.0
 ) -> PuzzleSet:
-    """Grids as a PuzzleSet; `augmented`: a random symmetric image at every draw, a share of them `revealed`."""
+    """Grids as a PuzzleSet; `augmented`: a random symmetric image at every draw, a share of them
+    `revealed`.
+    """
 
     def drawn(x, y, generator):
         x, y = augment(x, y, generator)

@@ -47,7 +47,7 @@ def parts(notebook: Path, profile: str) -> dict[str, str]:
     ]
     # Outputs and counts are left out: writing goldens must not make a copy stale.
     page = [[cell["cell_type"], source(cell), cell["metadata"]] for cell in cells]
-    root = notebook.resolve().parents[1]
+    root = notebook.resolve().parents[2]
     files = {
         file.relative_to(root).as_posix(): digest(file.read_bytes())
         for file in sorted(files_behind([text for text, _ in code], root))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinyrec.puzzles.sudoku import UNITS, boxed, layout
+from tinyrec.puzzles.sudoku.rules import UNITS, boxed, layout
 
 BLOCK = 2048  # puzzles searched together
 WIDTH = 512  # states stepped together, even when fewer puzzles are open

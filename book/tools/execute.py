@@ -1,6 +1,6 @@
 """Execute the notebooks with papermill; the copies are what the pages show.
 
-    python book/execute.py --profile smoke|cpu|gpu [--only NAME ...] [--out DIR]
+    python book/tools/execute.py --profile smoke|cpu|gpu [--only NAME ...] [--out DIR]
 
 Every notebook has one cell tagged `parameters`, which reads
 
@@ -26,7 +26,7 @@ import freshness
 import nbformat
 import papermill
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PROFILES = ("smoke", "cpu", "gpu")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -107,9 +107,7 @@ def describe(notebook: Path, partial: Path, error: Exception) -> str:
     if partial.exists():
         numbers = {
             cell.get("id"): number
-            for number, cell in enumerate(
-                nbformat.read(notebook, as_version=4).cells, start=1
-            )
+            for number, cell in enumerate(nbformat.read(notebook, as_version=4).cells, start=1)
         }
         for cell in nbformat.read(partial, as_version=4).cells:
             if cell.metadata.get("papermill", {}).get("start_time"):  # the last begun

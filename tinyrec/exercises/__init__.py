@@ -1,7 +1,8 @@
 """The checks behind the exercises.
 
-Each takes the reader's answer and prints whether it is right; where it is not, the line says what is wrong. It returns
-True or False and raises nothing, so that a notebook with open exercises still runs from top to bottom.
+Each takes the reader's answer and prints whether it is right; where it is not, the line says what
+is wrong. It returns True or False and raises nothing, so that a notebook with open exercises still
+runs from top to bottom.
 """
 
 import functools
@@ -48,7 +49,8 @@ def given(answer, kind, what: str):
     return kind(answer)
 
 
-# ---- chapter 1 ------------------------------------------------------------------------------------------------------
+# ---- chapter 1 -----------------------------------------------------------------------------------
+# -------------------
 
 
 @check
@@ -71,7 +73,9 @@ def exact_accuracy(f) -> None:
 
 @check
 def relabel(f) -> None:
-    """f(grid, new), grid (cells,) with 0 for a blank, new (size + 1,) -> grid with digit d replaced by new[d]."""
+    """f(grid, new), grid (cells,) with 0 for a blank, new (size + 1,) -> grid with digit d replaced
+    by new[d].
+    """
     grid = np.array([1, 0, 3, 4, 0, 4, 1, 0, 2, 0, 0, 3, 0, 3, 2, 1])
     new = np.array([0, 2, 3, 4, 1])
     before = grid.copy()
@@ -92,7 +96,9 @@ def relabel(f) -> None:
 
 @check
 def needed_cell_accuracy(p) -> None:
-    """The cell accuracy at which half of all 81-cell puzzles are right, if cells erred independently."""
+    """The cell accuracy at which half of all 81-cell puzzles are right, if cells erred
+    independently.
+    """
     value = given(p, float, "a number")
     expect(
         abs(value - 0.5 / 81) > 1e-6 and abs(value - 0.5) > 1e-6,
@@ -105,7 +111,8 @@ def needed_cell_accuracy(p) -> None:
     )
 
 
-# ---- chapter 2 ------------------------------------------------------------------------------------------------------
+# ---- chapter 2 -----------------------------------------------------------------------------------
+# -------------------
 
 
 @check
@@ -132,7 +139,9 @@ def recurse(f) -> None:
 
 @check
 def one_loop_gradient(f) -> None:
-    """f(model_step, x, y, loops): as `recurse`, but only the last loop is differentiated; returns the last answer."""
+    """f(model_step, x, y, loops): as `recurse`, but only the last loop is differentiated; returns
+    the last answer.
+    """
     weight = torch.tensor(0.5, requires_grad=True)
     out = given(
         f(lambda x, y: weight * y + x, torch.tensor(1.0), torch.tensor(0.0), 3),
@@ -159,12 +168,15 @@ def one_loop_gradient(f) -> None:
     )
 
 
-# ---- chapter 8 ------------------------------------------------------------------------------------------------------
+# ---- chapter 8 -----------------------------------------------------------------------------------
+# -------------------
 
 
 @check
 def depth(f) -> None:
-    """f(recursions, latent_steps, layers) -> layers that a puzzle passes in a segment: T (n + 1) layers."""
+    """f(recursions, latent_steps, layers) -> layers that a puzzle passes in a segment: T (n + 1)
+    layers.
+    """
     value = given(f(3, 6, 2), int, "the formula")
     expect(
         value != 36,

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinyrec.puzzles.sudoku import BOXES, layout
-from tinyrec.puzzles.sudoku_classes import fingerprint, normal_grids
-from tinyrec.puzzles.sudoku_solve import BLOCK, candidates, digits, search, singles
+from tinyrec.puzzles.sudoku.classes import fingerprint, normal_grids
+from tinyrec.puzzles.sudoku.rules import BOXES, layout
+from tinyrec.puzzles.sudoku.solve import BLOCK, candidates, digits, search, singles
 
 FEWEST_CLUES = {4: 4, 6: 8, 9: 17}  # with fewer, no puzzle has just one solution
 PATIENCE = 5000  # grids tried in a row without a new puzzle before giving up
@@ -75,6 +75,28 @@ def split(
         draw_new = _drawer(size, clues, rng, new)
         parts["test_new_classes"] = _collect(draw_new, size, test, _prints, prints)
     return parts
+
+
+def hold_out(
+    puzzles: np.ndarray, solutions: np.ndarray, train: int, test: int, seed: int
+) -> dict[str, Puzzles]:
+    """Of puzzles (N, cells) that exist already, `test` to test on, and at most `train` others.
+
+    As in `split`, no training puzzle is an image of a test puzzle, and the test puzzles are no
+    images of one another. ValueError when too few are there.
+    """
+    order = np.random.default_rng(seed).permutation(len(puzzles))
+    prints = fingerprint(puzzles[order])
+    different = np.sort(np.unique(prints, return_index=True)[1])
+    if len(different) <= test:
+        raise ValueError(
+            f"{len(different)} puzzles that are no images of one another; "
+            f"expected more than the {test} to test on"
+        )
+    held_out = different[:test]
+    rest = np.flatnonzero(~np.isin(prints, prints[held_out]))[:train]
+    rows = {"train": order[rest], "test": order[held_out]}
+    return {name: (puzzles[rows], solutions[rows]) for name, rows in rows.items()}
 
 
 def _check(size: int, clues: int | None) -> None:

@@ -9,8 +9,8 @@ from functools import cache
 
 import numpy as np
 
-from tinyrec.puzzles.sudoku import UNITS, boxed, is_solution, layout
-from tinyrec.puzzles.sudoku_solve import all_solutions
+from tinyrec.puzzles.sudoku.rules import UNITS, boxed, is_solution, layout
+from tinyrec.puzzles.sudoku.solve import all_solutions
 
 ROUNDS = 6  # of colour refinement; with more, no further puzzles were told apart
 

@@ -6,28 +6,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinyrec.settings import check_fields
+from tinyrec.settings import Size, check_fields
 
 
 @dataclass(frozen=True)
 class NaiveConfig:
     """The settings of the naive recursive MLP. With loops = 1 it is an ordinary one-pass MLP."""
 
-    vocab: int = 8  # tokens: padding, blank and the digits
-    length: int = 36  # L, cells of the grid
-    width: int = 512  # hidden units
-    loops: int = 1  # calls of f in a segment, all of them differentiated
-    segments: int = 1  # above 1: deep supervision, a loss after every segment
+    vocab: Size = 8  # tokens: padding, blank and the digits
+    length: Size = 36  # L, cells of the grid
+    width: Size = 512  # hidden units
+    loops: Size = 1  # calls of f in a segment, all of them differentiated
+    segments: Size = 1  # above 1: deep supervision, a loss after every segment
 
     def __post_init__(self):
-        check_fields(self, positive=("vocab", "length", "width", "loops", "segments"))
+        check_fields(self)
 
 
 class NaiveMLP(nn.Module):
-    """An MLP that sees the question and its own last answer. It maps (x, state) to (state, logits, None).
+    """An MLP that sees the question and its own last answer. It maps (x, state) to (state, logits,
+    None).
 
-    The state is (y,): for each cell the probabilities of its answer, (B, L, vocab), uniform at first. It has no say
-    in when to halt.
+    The state is (y,): for each cell the probabilities of its answer, (B, L, vocab), uniform at
+    first. It has no say in when to halt.
     """
 
     def __init__(self, config: NaiveConfig):

@@ -1,6 +1,6 @@
 """Build the pages from the executed copies; the last line is the page to open.
 
-    python book/build.py [--profile smoke|cpu|gpu] [--out DIR]
+    python book/tools/build.py [--profile smoke|cpu|gpu] [--out DIR]
 
 Warnings are errors (-W), and so is a reference that leads nowhere (-n). A copy that
 is missing or no longer true is a warning, given by book/_ext/executed.py.
@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def build(profile: str, out: Path) -> Path:

@@ -1,6 +1,6 @@
 """Write the goldens: the outputs in the sources that nbval compares with.
 
-    python book/goldens.py [NAME ...]
+    python book/tools/goldens.py [NAME ...]
 
 Runs the notebooks at profile smoke. Cells tagged `nbval-check-output` get their
 outputs and execution counts, every other cell loses its own. Ids and order stay.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyrec.puzzles.sudoku import cell_name, check, is_solution, layout, parse, to_string
+from tinyrec.puzzles.sudoku.rules import cell_name, check, is_solution, layout, parse, to_string
 
 HEADER = "source,question,answer,rating"
 BLOCK = 50_000  # lines of a file checked together
