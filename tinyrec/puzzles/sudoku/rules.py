@@ -228,4 +228,4 @@ def puzzle_set(
         x, y = augment(x, y, generator)
         return (reveal(x, y, revealed, generator) if revealed else x), y
 
-    return PuzzleSet(encode(puzzles), encode(solutions), drawn if augmented else None)
+    return PuzzleSet(encode(puzzles), encode(solutions), augment=drawn if augmented else None)
