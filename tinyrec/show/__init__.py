@@ -1,5 +1,6 @@
 """Everything a reader looks at: plots, diagrams, the step player."""
 
+from tinyrec.show.claims import claim, claims
 from tinyrec.show.curves import (
     accuracy_by_segment,
     bars_with_intervals,
@@ -20,6 +21,8 @@ __all__ = [
     "accuracy_by_segment",
     "bars_with_intervals",
     "cell_to_exact",
+    "claim",
+    "claims",
     "draw_grid",
     "grid_row",
     "learning_curve",
