@@ -1,9 +1,16 @@
-"""A claim says what came out, holds or not, and never stops a reader."""
+"""A claim says what came out, holds or not, never stops a reader, and is held by many runs."""
 
 import json
 import sys
+import threading
+import time
 
+import claim_record
+import claims
+import execute
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tinyrec import show
 from tinyrec.show.claims import MIME, ClaimBroken, made
@@ -102,6 +109,7 @@ def bundle(value, **options):
 def test_the_claim_travels_as_data_with_its_line(capsys):
     found = bundle(0.5, at_least=0.25, at_most=1)
     assert found["text/plain"] == "✓ a < b — 50 %, as promised (25 % to 100 %)"
+    assert MIME == claim_record.MIME
     assert json.loads(json.dumps(found[MIME], allow_nan=False)) == {
         "text": "a < b", "value": 0.5, "low": 0.25, "high": 1, "form": None, "holds": True,
     }  # fmt: skip
@@ -142,3 +150,195 @@ def test_the_table_counts_only_what_was_judged(monkeypatch, capsys):
     show.claim("two", 0.1, at_least=0.4)
     assert "1 of 1 claims hold in this run; 1 judged in a full run only" in repr(show.claims())
     assert "· not judged" in repr(show.claims())
+
+
+# ---- what the code of a chapter promises, and what runs have measured ----
+
+
+def notebook(*cells):
+    return new_notebook(cells=[new_markdown_cell("# show.claim"), *map(new_code_cell, cells)])
+
+
+def test_promises_are_found_wherever_they_stand_in_the_code():
+    found = claim_record.promises(
+        notebook(
+            "%matplotlib inline\nshow.claim('one', f(x), at_least=0.5)",
+            "if profile == 'gpu':\n    show.claim('t' 'wo',\n        1, at_most=-2, smoke=(0, 1))",
+            "claim('three', 1, at_least=1)",
+        )
+    )
+    assert found == {"one": (0.5, None), "two": (None, -2)}
+
+
+@pytest.mark.parametrize(
+    "code, words",
+    [
+        ("show.claim(f'{n} loops', 1, at_least=0.5)", "must stand in the claim itself"),
+        ("show.claim('one', 1, at_least=bound)", "must stand in the claim itself"),
+        ("show.claim(value=1, at_least=1)", "must stand in the claim itself"),
+        ("show.claim('one', 1, at_least=1)\n" * 2, "two claims have the text 'one'"),
+    ],
+)
+def test_a_promise_that_code_puts_together_is_refused(code, words):
+    with pytest.raises(ValueError, match=words):
+        claim_record.promises(notebook(code))
+
+
+def runs(value=0.7, stem="01_one", texts=("one",), **other):
+    """The runs of all settings, each with the same value for each claim."""
+    return [
+        {"chapter": stem, "profile": "cpu", **each, "claims": dict.fromkeys(texts, value)} | other
+        for each in claims.settings()
+    ]
+
+
+def faults(promised, listed):
+    return list(claim_record.faults("01_one", promised, {"runs": listed}))
+
+
+def test_a_promise_that_covers_all_runs_has_no_fault():
+    for promised in ((0.7, None), (None, 0.7), (0.5, 0.9)):
+        assert faults({"one": promised}, runs()) == []
+
+
+@pytest.mark.parametrize("promised", [(0.71, None), (None, 0.69), (0.8, 0.9), (0.1, 0.2)])
+def test_a_value_outside_of_its_promise_is_a_fault(promised):
+    found = faults({"one": promised}, runs()[-1:] + runs(value=promised[0] or promised[1])[:-1])
+    assert len(found) == 1
+    assert f"'one' promises {promised[0]} to {promised[1]}, measured 0.7" in found[0]
+    assert "precision bfloat16, threads 1, instructions avx2" in found[0]
+
+
+def test_a_value_that_is_no_number_is_a_fault():
+    assert len(faults({"one": (0.1, None)}, runs(value=None))) == len(runs())
+
+
+def test_each_missing_setting_is_a_fault():
+    """Five seeds in either precision, on one thread and on two, and an older processor."""
+    grid = [run for run in runs() if run["instructions"] == "own"]
+    assert len(grid) == 5 * 2 * 2
+    for left_out in grid:
+        found = faults({"one": (0.5, None)}, [run for run in runs() if run != left_out])
+        assert len(found) == 1 and "4 seeds" in found[0] and "run make claims" in found[0]
+        assert f"{left_out['precision']} on {left_out['threads']} threads" in found[0]
+    assert ["older instruction set" in fault for fault in faults({"one": (0.5, None)}, grid)] == [
+        True
+    ]
+
+
+def test_runs_of_another_profile_chapter_or_claim_do_not_count():
+    for others in (runs(profile="smoke"), runs(stem="02_two"), []):
+        assert len(faults({"one": (0.5, None)}, others)) == 5
+    found = faults({"one": (0.5, None)}, runs(texts=("one", "old")))
+    assert found == ["01_one: 'old' is on record, and no claim of the chapter; run make claims"]
+    assert len(faults({"one": (0.5, None), "new": (0.5, None)}, runs())) == 5
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A book of one chapter with one claim, and a file for its runs."""
+    monkeypatch.setattr(execute, "ROOT", tmp_path)
+    path = tmp_path / "notebooks" / "01_one.ipynb"
+    path.parent.mkdir()
+    nbformat.write(notebook("show.claim('one', 1, at_least=0.5)"), path)
+    return path, tmp_path / "claims.json"
+
+
+def measured(wanted, value=0.7):
+    one = {"chapter": "01_one", **wanted, "profile": "cpu", "claims": {"one": value}}
+    return one | {"seconds": 1.0}
+
+
+def test_interrupted_it_keeps_what_has_run_and_goes_on_with_the_rest(project, capsys):
+    path, file = project
+    record = claim_record.load(file)
+    jobs = claims.still_to_do([path], record, claims.SEEDS)
+    assert len(jobs) == len(claims.settings()) == 23
+
+    ran = []
+
+    def until_the_fifth(notebook, wanted):
+        ran.append(wanted)
+        if len(ran) == 5:
+            raise KeyboardInterrupt
+        return measured(wanted)
+
+    with pytest.raises(KeyboardInterrupt):
+        claims.collect(jobs, until_the_fifth, record, file, None)
+    record = claim_record.load(file)
+    left = claims.still_to_do([path], record, claims.SEEDS)
+    assert 4 <= len(record["runs"]) <= 6
+    assert len(left) == 23 - len(record["runs"])
+
+    assert claims.collect(left, lambda _, wanted: measured(wanted), record, file, None) == 0
+    record = claim_record.load(file)
+    assert claims.still_to_do([path], record, claims.SEEDS) == []
+    assert list(claim_record.faults("01_one", {"one": (0.5, None)}, record)) == []
+    assert not file.with_name("claims.json.part").exists()
+
+
+def test_a_new_claim_is_measured_in_runs_of_its_own(project):
+    path, _ = project
+    record = {"runs": runs(texts=("another",)) + runs(stem="02_two")}
+    assert len(claims.still_to_do([path], record, claims.SEEDS)) == 23
+    assert {run["chapter"] for run in record["runs"]} == {"02_two"}
+
+
+def test_runs_on_one_thread_go_two_at_a_time_and_others_alone(project, capsys):
+    path, file = project
+    jobs = [(path, wanted) for wanted in claims.settings((0,))]
+    lock, running, most = threading.Lock(), [], {1: 0, 2: 0}
+
+    def work(notebook, wanted):
+        with lock:
+            running.append(wanted["threads"])
+            most[wanted["threads"]] = max(most[wanted["threads"]], len(running))
+        time.sleep(0.05)
+        with lock:
+            running.remove(wanted["threads"])
+        return measured(wanted)
+
+    claims.collect(jobs, work, {"runs": []}, file, None)
+    assert most == {1: 2, 2: 1}
+
+
+def test_no_run_begins_when_the_time_is_over_and_a_failure_is_counted(project, capsys):
+    path, file = project
+    jobs = [(path, wanted) for wanted in claims.settings()]
+
+    def slow(notebook, wanted):
+        time.sleep(0.1)
+        return measured(wanted)
+
+    record = {"runs": []}
+    assert claims.collect(jobs, slow, record, file, minutes=0.15 / 60) == 0
+    assert 2 <= len(record["runs"]) <= 4
+
+    def fails(notebook, wanted):
+        raise RuntimeError("cell 3: no memory")
+
+    assert claims.collect(jobs[:2], fails, {"runs": []}, file, None) == 2
+    assert "01_one, seed 0, precision float32, threads 1, instructions own: FAILED" in (
+        capsys.readouterr().err
+    )
+
+
+def test_the_file_tells_the_spread(project):
+    _, file = project
+    values = (0.5, None, 0.9)
+    each = [measured(w, value) for w, value in zip(claims.settings()[:3], values, strict=True)]
+    claim_record.save({"runs": each}, file)
+    record = claim_record.load(file)
+    assert record["runs"] == each
+    spread = {"runs": 3, "min": 0.5, "median": 0.7, "max": 0.9}
+    assert record["spread"] == {"01_one": {"one": spread}}
+    assert record["command"] == "make claims"
+    lines = claim_record.table(record).split("\n")
+    assert lines[0] == "01_one" and lines[1].split()[:3] == ["0.5", "0.7", "0.9"]
+
+
+@pytest.mark.parametrize("path", execute.notebooks(), ids=lambda path: path.stem)
+def test_every_promise_of_the_book_is_held_by_its_runs(path):
+    assert claims.FILE.exists(), "no runs stand behind the book's claims: run make claims"
+    promised = claim_record.promises(nbformat.read(path, as_version=4))
+    assert list(claim_record.faults(path.stem, promised, claim_record.load(claims.FILE))) == []
