@@ -13,7 +13,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from tinyrec import show
-from tinyrec.show.claims import MIME, ClaimBroken, made
+from tinyrec.show.claims import KEY, ClaimBroken, made
 
 
 @pytest.fixture(autouse=True)
@@ -107,25 +107,25 @@ def bundle(value, **options):
 
 
 def test_the_claim_travels_as_data_with_its_line(capsys):
-    found = bundle(0.5, at_least=0.25, at_most=1)
+    found, metadata = bundle(0.5, at_least=0.25, at_most=1)
     assert found["text/plain"] == "✓ a < b — 50 %, as promised (25 % to 100 %)"
-    assert MIME == claim_record.MIME
-    assert json.loads(json.dumps(found[MIME], allow_nan=False)) == {
+    assert KEY == claim_record.KEY
+    assert json.loads(json.dumps(metadata[KEY], allow_nan=False)) == {
         "text": "a < b", "value": 0.5, "low": 0.25, "high": 1, "form": None, "holds": True,
     }  # fmt: skip
     assert "✓ a &lt; b — 50 %" in found["text/html"]
-    broken = bundle(float("nan"), at_least=0.25)
-    assert broken[MIME]["value"] is None and broken[MIME]["holds"] is False
-    assert json.dumps(broken[MIME], allow_nan=False)
+    _, metadata = bundle(float("nan"), at_least=0.25)
+    assert metadata[KEY]["value"] is None and metadata[KEY]["holds"] is False
+    assert json.dumps(metadata, allow_nan=False)
 
 
 def test_a_claims_html_reads_on_light_and_dark_pages():
     """It brings no colour of its own, and what differs is in bold type as well as marked."""
-    held, broken = bundle(0.5, at_least=0.25), bundle(0.1, at_least=0.25)
+    held, broken = (bundle(value, at_least=0.25)[0]["text/html"] for value in (0.5, 0.1))
     for found in (held, broken):
-        assert "color" not in found["text/html"] and "background" not in found["text/html"]
-    assert "<strong>" not in held["text/html"]
-    assert "<strong>≠ a" in broken["text/html"]
+        assert "color" not in found and "background" not in found
+    assert "<strong>" not in held
+    assert "<strong>≠ a" in broken
 
 
 def test_the_table_has_each_claim_once_with_its_last_value(capsys):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import freshness
 
-MIME = "application/vnd.tinyrec.claim+json"  # as in tinyrec/show/claims.py
+KEY = "tinyrec.claim"  # as in tinyrec/show/claims.py
 PROFILE = "cpu"
 SEEDS = (0, 1, 2, 3, 4)
 PRECISIONS = ("float32", "bfloat16")
@@ -55,9 +55,8 @@ def made(executed) -> dict[str, dict]:
     found = {}
     for cell in executed.cells:
         for output in cell.get("outputs", []):
-            data = output.get("data", {})
-            if MIME in data:
-                found[data[MIME]["text"]] = {**data[MIME], "line": data["text/plain"]}
+            if claim := output.get("metadata", {}).get(KEY):
+                found[claim["text"]] = {**claim, "line": output.data["text/plain"]}
     return found
 
 

@@ -34,6 +34,7 @@ import papermill
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = ("smoke", "cpu", "gpu")
+LANGUAGE = {"name": "python", "pygments_lexer": "ipython3"}  # as a kernel says, if it comes to that
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -95,7 +96,7 @@ def refresh(notebook: Path, profile: str, out: Path, seed: int = 0) -> Path:
 def executed_form(source, executed, record: dict) -> nbformat.NotebookNode:
     """The copy that the pages show: what the source is, what came out, what it was made from."""
     result = with_outputs(source, executed)
-    result.metadata["language_info"] = executed.metadata.get("language_info", {"name": "python"})
+    result.metadata["language_info"] = executed.metadata.get("language_info", LANGUAGE)
     result.metadata["tinyrec"] = record
     return result
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from IPython.display import display
 
-MIME = "application/vnd.tinyrec.claim+json"  # book/tools reads the claims back by it
+KEY = "tinyrec.claim"  # in an output's metadata, where book/tools reads the claim back
 MARKS = {True: "\N{CHECK MARK}", False: "\N{NOT EQUAL TO}", None: "\N{MIDDLE DOT}"}
 STATES = {
     True: f"{MARKS[True]} holds",
@@ -80,11 +80,8 @@ class Claim:
         if self.holds is False:
             line = f"<strong>{line}</strong>"
         # No colour of its own: it reads on a light page and on a dark one.
-        return {
-            "text/plain": str(self),
-            "text/html": f'<p class="tinyrec-claim" style="margin:0.2em 0">{line}</p>',
-            MIME: data,
-        }
+        shown = f'<p class="tinyrec-claim" style="margin:0.2em 0">{line}</p>'
+        return {"text/plain": str(self), "text/html": shown}, {KEY: data}
 
 
 def written(number: float, form: str | None) -> str:
