@@ -70,7 +70,7 @@ def page_of(html, notebook) -> str:
 def test_a_chapter_that_ran_shows_its_outputs_and_no_notice(html):
     text = page_of(html, EXECUTED)
     assert 'class="tinyrec-claim"' in text and 'class="tinyrec-claims"' in text
-    assert 'class="admonition' not in text
+    assert 'div class="admonition' not in text
 
 
 @pytest.mark.notebooks
