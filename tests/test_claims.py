@@ -220,7 +220,7 @@ def test_each_missing_setting_is_a_fault():
     for left_out in grid:
         found = faults({"one": (0.5, None)}, [run for run in runs() if run != left_out])
         assert len(found) == 1 and "4 seeds" in found[0] and "run make claims" in found[0]
-        assert f"{left_out['precision']} on {left_out['threads']} threads" in found[0]
+        assert f"in {left_out['precision']} on {left_out['threads']} threads" in found[0]
     assert ["older instruction set" in fault for fault in faults({"one": (0.5, None)}, grid)] == [
         True
     ]
@@ -229,9 +229,9 @@ def test_each_missing_setting_is_a_fault():
 def test_runs_of_another_profile_chapter_or_claim_do_not_count():
     for others in (runs(profile="smoke"), runs(stem="02_two"), []):
         assert len(faults({"one": (0.5, None)}, others)) == 5
-    found = faults({"one": (0.5, None)}, runs(texts=("one", "old")))
-    assert found == ["01_one: 'old' is on record, and no claim of the chapter; run make claims"]
+    assert len(faults({"one": (0.5, None)}, runs(texts=("one", "old")))) == 5
     assert len(faults({"one": (0.5, None), "new": (0.5, None)}, runs())) == 5
+    assert faults({}, []) == []
 
 
 @pytest.fixture

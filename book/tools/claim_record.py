@@ -68,26 +68,23 @@ def of(run: dict) -> tuple:
 def faults(stem: str, promised: dict, record: dict):
     """In words, what of a chapter's promises is not held by the runs on record."""
     runs = [run for run in record["runs"] if run["chapter"] == stem and run["profile"] == PROFILE]
-    for text, (low, high) in promised.items():
-        here = [run for run in runs if text in run["claims"]]
-        done = {of(run) for run in here}
-        own = [each for each in done if each[-1] == OWN]
-        for precision, threads in product(PRECISIONS, THREADS):
-            seeds = {each[0] for each in own if each[1:3] == (precision, threads)}
-            if len(seeds) < len(SEEDS):
-                yield (
-                    f"{stem}, {text!r}: {len(seeds)} seeds with {precision} on {threads} threads, "
-                    f"expected {len(SEEDS)}; run make claims"
-                )
-        if len(own) == len(done):
-            yield f"{stem}, {text!r}: no run with an older instruction set; run make claims"
-        for run in here:
-            value = run["claims"][text]
-            if not within(value, low, high):
+    done = {of(run) for run in runs if run["claims"].keys() == promised.keys()}
+    for precision, threads in product(PRECISIONS, THREADS) if promised else ():
+        seeds = [each for each in done if each[1:] == (precision, threads, OWN)]
+        if len(seeds) < len(SEEDS):
+            yield (
+                f"{stem}: its claims were measured with {len(seeds)} seeds in {precision} on "
+                f"{threads} threads, expected {len(SEEDS)}; run make claims"
+            )
+    if promised and all(each[-1] == OWN for each in done):
+        yield f"{stem}: no run with an older instruction set; run make claims"
+    for run in runs:
+        for text in run["claims"].keys() & promised.keys():
+            low, high = promised[text]
+            if not within(run["claims"][text], low, high):
                 where = ", ".join(f"{name} {run[name]}" for name in SETTING)
+                value = run["claims"][text]
                 yield f"{stem}, {text!r} promises {low} to {high}, measured {value} ({where})"
-    for text in {text for run in runs for text in run["claims"]} - promised.keys():
-        yield f"{stem}: {text!r} is on record, and no claim of the chapter; run make claims"
 
 
 def within(value: float | None, low: float | None, high: float | None) -> bool:
