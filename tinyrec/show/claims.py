@@ -49,7 +49,7 @@ class Claim:
             return None
         above = self.low is None or self.value >= self.low
         below = self.high is None or self.value <= self.high
-        return above and below and not math.isnan(self.value)
+        return above and below
 
     @property
     def here(self) -> str:
