@@ -133,7 +133,7 @@ def machines(found: Results) -> str:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def spread(ratio: dict) -> str:
@@ -213,12 +213,13 @@ def attempts_table(models: list[dict]) -> str:
             model["model"],
             *(percent(row["exact"]) for row in model["rows"]),
             f"{model['rows'][0]['mean_segments']:.1f}, {model['rows'][-1]['mean_segments']:.1f}",
-            "{sure_but_wrong} of {sure}".format(**model["rows"][-1]),
+            "{sure_but_wrong} of {sure:,}".format(**model["rows"][-1]),
         ]
         for model in models
     ]
     last = counts[-1]
-    head = [*counts, f"segments with 1, {last}", f"sure, but wrong, with {last}"]
+    columns = [f"{count} attempt{'s' * (count != '1')}" for count in counts]
+    head = [*columns, f"segments with 1, {last}", f"sure, but wrong, with {last}"]
     return table(["model", *head], rows)
 
 
