@@ -1,16 +1,11 @@
-"""Weights on disk: safetensors beside a JSON config; official HRM and TRM state dicts; the shipped
-models.
-"""
+"""Weights on disk: safetensors beside a JSON config; the shipped models."""
 
 import json
-import math
 import os
-import re
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
@@ -128,105 +123,3 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> N
                 f"expected {tuple(own[name].shape)}"
             )
     model.load_state_dict(weights)
-
-
-# ---- official checkpoints
-# -------------------------------------------------------------------------------------------
-
-OFFICIAL_PARTS = {  # official name -> ours, for the tensors that exist once
-    "embed_tokens.embedding_weight": "embed.tokens",
-    "embed_pos.embedding_weight": "embed.positions",
-    "puzzle_emb.weights": "embed.puzzles",
-    "lm_head.weight": "heads.cells.weight",
-    "q_head.weight": "heads.halt.weight",
-    "q_head.bias": "heads.halt.bias",
-}
-OFFICIAL_LAYERS = {  # the same inside a block
-    "self_attn.qkv_proj": "attention.qkv",
-    "self_attn.o_proj": "attention.out",
-    "mlp_t.gate_up_proj": "token_mixer.gate_up",
-    "mlp_t.down_proj": "token_mixer.down",
-    "mlp.gate_up_proj": "channel_mixer.gate_up",
-    "mlp.down_proj": "channel_mixer.down",
-}
-
-
-def our_name(official: str, hrm: bool) -> str:
-    """Our name of an official parameter, given without any of its prefixes; ValueError if there is
-    none.
-    """
-    if official in OFFICIAL_PARTS:
-        return OFFICIAL_PARTS[official]
-    level, layers, index, part = (official.split(".", 3) + [""] * 4)[:4]
-    networks = {"L_level": "low", "H_level": "high"} if hrm else {"L_level": "network"}
-    module, _, weight = part.rpartition(".")
-    if level not in networks or layers != "layers" or module not in OFFICIAL_LAYERS:
-        raise ValueError(f"official tensor {official!r} is not known")
-    return f"{networks[level]}.{index}.{OFFICIAL_LAYERS[module]}.{weight}"
-
-
-def bare_name(official: str) -> str:
-    """An official tensor's name without the prefixes `_orig_mod.`, `model.` and `inner.`."""
-    return re.sub(r"^(_orig_mod\.|model\.|inner\.)*", "", official)
-
-
-def from_official(state_dict: dict[str, Tensor], config: dict) -> nn.Module:
-    """HRM or TRM from an official state dict and the official configuration (names such as
-    `H_cycles`).
-
-    It is an HRM where the tensors have an `H_level`. ValueError names what does not fit or is not
-    supported.
-    """
-    for name, ours in (("rope_theta", 10000.0), ("rms_norm_eps", 1e-5)):
-        if config.get(name, ours) != ours:
-            raise ValueError(f"official config: {name} is {config[name]}; only {ours} is supported")
-    tensors = {bare_name(name): value for name, value in state_dict.items()}
-    hrm = any(name.startswith("H_level.") for name in tensors)
-    mixing = "mlp" if config.get("mlp_t") else "attention"
-    positions = config["pos_encodings"]
-    if mixing == "mlp" and positions == "rope":  # computed but not used by the official code
-        positions = "none"
-    prefix = config.get("puzzle_emb_len", 0 if hrm else 16)
-    prefix = prefix or math.ceil(config["puzzle_emb_ndim"] / config["hidden_size"])
-    has_puzzles = config["puzzle_emb_ndim"] > 0
-    settings = dict(
-        vocab=config["vocab_size"],
-        length=config["seq_len"],
-        width=config["hidden_size"],
-        heads=config["num_heads"],
-        expansion=config["expansion"],
-        segments=config["halt_max_steps"],
-        positions=positions,
-        mixing=mixing,
-        prefix=prefix if has_puzzles else 0,
-        puzzles=config["num_puzzle_identifiers"] if has_puzzles else 0,
-        puzzle_width=config["puzzle_emb_ndim"] or None,
-    )
-    if hrm:
-        model = HRM(
-            HRMConfig(
-                high_layers=config["H_layers"],
-                low_layers=config["L_layers"],
-                high_cycles=config["H_cycles"],
-                low_cycles=config["L_cycles"],
-                **settings,
-            )
-        )
-    else:
-        model = TRM(
-            TRMConfig(
-                layers=config["L_layers"],
-                recursions=config["H_cycles"],
-                latent_steps=config["L_cycles"],
-                q_learning=not config.get("no_ACT_continue", True),
-                **settings,
-            )
-        )
-    weights = {
-        our_name(name, hrm): value for name, value in tensors.items() if not name.endswith("_init")
-    }
-    weights["start"] = torch.stack([tensors["H_init"], tensors["L_init"]])
-    load_weights(
-        model, {name: value.float() for name, value in weights.items()}, "official state dict"
-    )
-    return model
