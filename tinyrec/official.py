@@ -96,14 +96,14 @@ class File:
 
     def __init__(self, state_dict: dict[str, Tensor]):
         if not isinstance(state_dict, dict) or not state_dict:
-            what = "an empty dict" if state_dict == {} else f"a {type(state_dict).__name__}"
+            what = "empty" if state_dict == {} else f"of type {type(state_dict).__name__}"
             raise ValueError(f"official state dict: it is {what}; expected tensors by name")
         self.tensors, self.full = {}, {}
         for full, tensor in state_dict.items():
             if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-                what = getattr(tensor, "dtype", f"a {type(tensor).__name__}")
+                what = getattr(tensor, "dtype", type(tensor).__name__)
                 raise ValueError(
-                    f"official state dict: {full!r} is {what}; expected a tensor of floats"
+                    f"official state dict: {full!r} is of type {what}; expected a tensor of floats"
                 )
             name = bare_name(full)
             if name in self.tensors:
