@@ -148,7 +148,17 @@ def test_safetensors_files_are_read(tmp_path):
     model = some_model("HRM attention")
     save_file(official_weights(model), tmp_path / "a.safetensors")
     (tmp_path / "config.json").write_text(json.dumps(official_arch(model)))
-    same_outputs(convert(tmp_path / "a.safetensors", tmp_path / "config.json", tmp_path), model)
+    out = tmp_path / "out"
+    same_outputs(convert(tmp_path / "a.safetensors", tmp_path / "config.json", out), model)
+
+
+def test_a_checkpoint_from_a_gpu_is_read_without_one(tmp_path, monkeypatch):
+    model = some_model("TRM mixer")
+    weights, config, out = files(tmp_path, config=json.dumps(official_arch(model)))
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
+        torch.save(official_weights(model), weights)
+    same_outputs(convert(weights, config, out), model)
 
 
 def test_a_whole_all_config_is_read_once_it_tells_the_length(tmp_path):
@@ -184,7 +194,8 @@ global_batch_size: 768
 lr: 0.0001
 seq_len: 16
 """)
-    same_outputs(convert(tmp_path / "step_7", tmp_path / "all_config.yaml", tmp_path), model)
+    out = tmp_path / "out"
+    same_outputs(convert(tmp_path / "step_7", tmp_path / "all_config.yaml", out), model)
 
 
 def test_bfloat16_weights_become_float32_and_keep_their_values():
@@ -257,7 +268,7 @@ def test_a_prefix_of_0_means_as_many_as_the_embedding_fills():
 @pytest.mark.parametrize("name", ["TRM attention", "TRM mixer", "HRM attention"])
 def test_without_puzzle_embedding_there_is_no_prefix(name):
     model = some_model(name, puzzles=0, prefix=0)
-    for change in ({}, dict(num_puzzle_identifiers=5)):
+    for change in ({}, dict(num_puzzle_identifiers=5), dict(puzzle_emb_len=None)):
         found = from_official(official_weights(model), official_arch(model) | change)
         same_outputs(found, model)
         assert (found.config.puzzles, found.config.prefix) == (0, 0)
@@ -302,6 +313,7 @@ def test_the_kind_needs_no_name():
         ({"step": 3}, "'step' is of type int; expected a tensor of floats"),
         ({"model": {"x": torch.zeros(1)}}, "'model' is of type dict; expected a tensor of floats"),
         ({"ids": torch.arange(3)}, "'ids' is of type torch.int64; expected a tensor of floats"),
+        ({3: torch.zeros(1)}, "its start vectors are missing; HRM and TRM have H_init"),
         ({"conv.weight": torch.zeros(1)}, "its start vectors are missing; HRM and TRM have H_init"),
     ],
     ids=str,

@@ -105,7 +105,7 @@ class File:
                 raise ValueError(
                     f"official state dict: {full!r} is of type {what}; expected a tensor of floats"
                 )
-            name = bare_name(full)
+            name = bare_name(str(full))
             if name in self.tensors:
                 raise ValueError(
                     f"official state dict: {self.full[name]!r} and {full!r} are the same tensor"
@@ -256,7 +256,10 @@ def sizes(kind: str, file: File, config: dict) -> dict[str, tuple]:
 
 
 def prefix_of(kind: str, known: dict) -> int:
-    """Positions in front of the grid: as many as the puzzle embedding fills, in TRM at will."""
+    """Positions in front of the grid: as many as the puzzle embedding fills, in TRM at will.
+
+    Without a puzzle embedding there are none; the official code cannot run otherwise.
+    """
     filled = math.ceil(known.get("puzzle_emb_ndim", 0) / known["hidden_size"])
     if kind == "hrm" or not filled:
         return filled
@@ -317,7 +320,7 @@ def read_weights(file: Path) -> tuple[dict[str, Tensor], str]:
 def read_config(file: Path) -> dict:
     """A configuration from JSON (.json) or YAML."""
     try:
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8")
     except OSError as error:
         raise ValueError(f"{file}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
