@@ -119,7 +119,7 @@ def as_number(value, what: str) -> float:
 
 def listed(values: np.ndarray) -> str:
     """A row of numbers as the reader would write it."""
-    return f"[{', '.join(f'{value:.3g}' for value in values)}]"
+    return f"[{', '.join(f'{value:.4g}' for value in values)}]"
 
 
 def near(a: float, b: float) -> bool:

@@ -43,11 +43,11 @@ def exact_accuracy(f, array) -> None:
         not near(value, 3 / 4), "the number of cells was 4; divide by the number of puzzles, len()"
     )
     expect(0 <= value <= 1, f"a share lies between 0 and 1; yours is {value:g}")
-    expect(near(value, 3 / 5), f"3 of 5 puzzles are right, so 0.6 was expected, not {value:.3f}")
+    expect(near(value, 3 / 5), f"3 of 5 puzzles are right, so 0.6 was expected, not {value:g}")
     value = as_number(f(array(written[:2]), array(right[:2])), "a share")
     expect(
         near(value, 1 / 2),
-        f"right for 5 puzzles, but for the first 2 of them 0.5 was expected, not {value:.3f}; "
+        f"right for 5 puzzles, but for the first 2 of them 0.5 was expected, not {value:g}; "
         "compute it from what the function is given",
     )
 
@@ -83,11 +83,12 @@ exact_accuracy.wrong = [
     ("how many puzzles are right", lambda a, s: (a == s).all(1).sum()),
     ("divide by the number of puzzles", lambda a, s: (a == s).all(1).sum() / a.shape[1]),
     ("yours is 60", lambda a, s: 100 * (a == s).all(1).float().mean()),
-    ("yours is -3", lambda a, s: -(a == s).all(1).sum()),
-    ("0.6 was expected, not 1.000", lambda a, s: (a == s).any(1).float().mean()),
-    ("0.6 was expected, not 0.400", lambda a, s: (a != s).any(1).float().mean()),
-    ("0.6 was expected, not 0.800", lambda a, s: (a.sum(1) == s.sum(1)).float().mean()),
-    ("0.6 was expected, not 0.601", lambda a, s: 0.601),
+    ("yours is 1.2", lambda a, s: 2 * (a == s).all(1).float().mean()),
+    ("yours is -0.6", lambda a, s: -(a == s).all(1).float().mean()),
+    ("0.6 was expected, not 1", lambda a, s: (a == s).any(1).float().mean()),
+    ("0.6 was expected, not 0.4", lambda a, s: (a != s).any(1).float().mean()),
+    ("0.6 was expected, not 0.8", lambda a, s: (a.sum(1) == s.sum(1)).float().mean()),
+    ("0.6 was expected, not 0.60001", lambda a, s: 0.60001),
     ("compute it from what the function is given", lambda a, s: 0.6),
     ("numbers were expected, not a str", lambda a, s: "3 of 5"),
     ("your code raised TypeError", lambda answers: 0.6),

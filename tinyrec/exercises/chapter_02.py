@@ -69,6 +69,14 @@ def _call_twice(step, x, y, loops):
     return answers
 
 
+def _lose_the_question(step, x, y, loops):
+    answers = []
+    for _ in range(loops):
+        answers.append(y := step(x, y))
+        x = 0 * x
+    return answers
+
+
 def _keep_one_tensor(step, x, y, loops):
     answers = []
     for _ in range(loops):
@@ -98,6 +106,7 @@ recurse.wrong = [
         "the question x must go in",
         lambda step, x, y, loops: _append(lambda a, b: step(b, a), x, y, loops),
     ),
+    ("the question x must go in", _lose_the_question),
     ("not from the first", lambda step, x, y, loops: [step(x, y) for _ in range(loops)]),
     ("yours has the shape ()", _keep_the_last),
     ("yours has the shape (5,)", lambda step, x, y, loops: [y, *_append(step, x, y, loops)]),
