@@ -241,5 +241,6 @@ needed_cell_accuracy.wrong = [
     ("0.9938 to the power of 81 is 0.606", 1 - 0.5 / 81),
     ("not an array of shape (81,)", np.full(81, 0.5 ** (1 / 81))),
     ("numbers were expected, not a str", "0.9915"),
+    ("numbers were expected, not a complex", 0.9915 + 0j),
     ("numbers were expected, not a function", lambda: 0.5 ** (1 / 81)),
 ]
