@@ -1,124 +1,167 @@
-"""python -m tinyrec data | train | evaluate | solve. Bad input ends with one line on stderr and
-exit status 2.
+"""python -m tinyrec data | train | evaluate | solve | convert.
+
+Bad input ends with one line on stderr and exit status 2; nothing is lost.
 """
 
 import argparse
 import json
+import math
+import re
+import shlex
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from tinyrec.checkpoints import load_model
-from tinyrec.evaluate import answer, evaluate, think, wilson_interval
-from tinyrec.puzzles import sudoku, sudoku_files, sudoku_generate, sudoku_solve
-from tinyrec.runs import execute, load_run, presets
-from tinyrec.train import pick_device, pick_precision
+from tinyrec import checkpoints
+from tinyrec.device import machine, pick_device, pick_precision
+from tinyrec.evaluate import answer, evaluate
+from tinyrec.puzzles.families import FAMILIES, find
+from tinyrec.runs import accuracy, execute, load_run, presets
+from tinyrec.train import Diverged
+
+STOPPED = {"interrupted": 130, "terminated": 143, "out of time": 0, "finished": 0}
 
 
-def data(arguments) -> None:
-    """Write new Sudoku puzzles with one solution each."""
-    out = writable_file(arguments.out)
-    puzzles, solutions = sudoku_generate.generate(
-        arguments.size, arguments.count, arguments.seed, arguments.clues
-    )
-    sudoku_files.write_csv(
-        out, puzzles, solutions, sudoku_solve.rate(puzzles), source=f"tinyrec_seed_{arguments.seed}"
-    )
-    print(f"{len(puzzles)} puzzles -> {out}")
+def make_puzzles(options) -> int:
+    """Write new puzzles with one answer each."""
+    path = writable_file(options.out)
+    print(f"{find(options.family).write(options, path)} puzzles -> {path}")
+    return 0
 
 
-def train(arguments) -> None:
-    """Train from a preset or a CONFIG.json; write the model, its config and its measured result."""
-    overrides = {} if arguments.seed is None else {"seed": arguments.seed}
-    result = execute(load_run(arguments.run, **overrides), Path(arguments.out), arguments.run)
-    print(json.dumps(result, indent=1))
+def train_run(options) -> int:
+    """Train from a preset or a CONFIG.json; write the model, its config and its measured result.
 
-
-def evaluate_file(arguments) -> None:
-    """Measure a model on the puzzles of a file; prints one JSON object (mean_segments: run, over
-    all attempts).
+    Ctrl-C, SIGTERM or --minutes end it after the step at hand; --resume goes on from there.
     """
-    model = load_model(arguments.model)
-    puzzles, solutions, _ = sudoku_files.read_csv(Path(arguments.data))
-    fits(model, puzzles[0])
-    device, (x, y) = pick_device(), (sudoku.encode(puzzles), sudoku.encode(solutions))
-    how = dict(segments=arguments.segments, dtype=pick_precision(device))
+    overrides = {} if options.seed is None else {"seed": options.seed}
+    run = load_run(options.run, options.data, **overrides)
+    command = f"python -m tinyrec train {shlex.quote(options.run)} --seed {run.training.seed}"
+    if options.data:
+        command += f" --data {shlex.quote(options.data)}"
+    minutes = math.inf if options.minutes is None else options.minutes
+    result = execute(run, Path(options.out), command, options.resume, minutes)
+    if isinstance(result, dict):
+        print(json.dumps(result, indent=1))
+        return 0
+    if result != "finished":
+        print(f"{result}; go on with: {command} --out {shlex.quote(options.out)} --resume")
+    return STOPPED[result]
+
+
+def evaluate_file(options) -> int:
+    """Measure a model on the puzzles of a file; prints one JSON object.
+
+    segments is the most that an attempt may take, segments_run the mean that a puzzle took, in all
+    its attempts.
+    """
+    model, family = load(options)
+    puzzles = family.read(options.data).first(options.limit)
+    device = pick_device()
+    dtype = pick_precision(device)
+    how = dict(segments=options.segments or model.config.segments, dtype=dtype, progress=True)
     began = time.perf_counter()
-    if arguments.stop_early or arguments.attempts > 1:
-        how |= dict(attempts=arguments.attempts, view=sudoku.view)
-        found = answer(model.to(device), x, **how)
-        right, segments = found.tokens == y, found.segments.double().mean().item()
+    if options.stop_early or options.attempts > 1:
+        how |= dict(attempts=options.attempts, view=family.view, puzzle_ids=puzzles.ids)
+        found = answer(model.to(device), puzzles.x, seed=options.seed, **how)
+        answers, run = found.tokens, found.segments.double().mean().item()
     else:
-        found = evaluate(model.to(device), x, y, **how)
-        right, segments = found.answers == y, float(arguments.segments)
-    print(
-        json.dumps(
-            {
-                "exact": right.all(1).double().mean().item(),
-                "cell": right.double().mean().item(),
-                "n": len(puzzles),
-                "mean_segments": segments,
-                "seconds": time.perf_counter() - began,
-                "interval_95": wilson_interval(int(right.all(1).sum()), len(puzzles)),
-            }
-        )
-    )
+        answers, run = evaluate(model.to(device), puzzles, **how).answers, float(how["segments"])
+    judged = family.judge(puzzles.x, answers)
+    result = accuracy(answers, puzzles) | {
+        **{name: good.double().mean().item() for name, good in judged.items()},
+        "segments": how["segments"],
+        "segments_run": run,
+        "attempts": options.attempts,
+        "seconds": time.perf_counter() - began,
+        "precision": str(dtype).removeprefix("torch."),
+        "machine": machine(device),
+    }
+    print(json.dumps(result))
+    return 0
 
 
-def solve(arguments) -> None:
-    """Let a model solve one puzzle and print its answer after every segment.
+def solve(options) -> int:
+    """Let a model answer one puzzle.
 
-    Where q is not 98 % sure at the end, the model tries again on a symmetric image; the answer with
-    the highest q counts.
+    Where q is not sure at the end, the model looks again at a symmetric image of the puzzle; of its
+    answers the one with the highest q counts.
     """
-    puzzle = sudoku.parse(arguments.puzzle)
-    sudoku.check(puzzle)
-    size = int(len(puzzle) ** 0.5)
-    count = sudoku_solve.solve(puzzle[None]).count[0]
-    if count == 0:
-        raise ValueError("the puzzle has no solution")
-    name = arguments.model or f"sudoku-{size}x{size}"
-    model = load_model(name)
-    fits(model, puzzle)
-    segments = arguments.segments or model.config.segments
-    x, generator, best, answered = (
-        sudoku.encode(puzzle)[None],
-        torch.Generator().manual_seed(0),
-        -1,
-        None,
-    )
-    print(sudoku.format_grid(puzzle), end="\n\n")
-    for attempt in range(1, arguments.attempts + 1):
-        image, back = x, torch.clone
-        if attempt > 1:
-            image, back = sudoku.view(x, generator)
-            print(f"not sure: attempt {attempt} of {arguments.attempts}, on a symmetric image\n")
-        for s, (logits, q, _) in enumerate(think(model, image, segments), start=1):
-            grid = sudoku.decode(back(logits.argmax(-1)))[0]
-            solved = None if q is None else q[0, 0].sigmoid().item()
-            says = "" if q is None else f", says solved: {solved:.0%}"
-            print(f"segment {s} of {segments}{says}\n{sudoku.format_grid(grid)}\n")
-        if q is None or solved > best:
-            best, answered = solved, grid
-        if q is None or solved > 0.98:
-            break
-    valid = bool(sudoku.is_solution(puzzle[None], answered[None])[0])
-    print(f"answer: {sudoku.to_string(answered)}\nvalid: {'yes' if valid else 'no'}")
-    if count > 1:
-        print("note: the puzzle has more than one solution")
+    family = find(options.family)
+    x = family.parse(options.puzzle)
+    remark = family.check(x)
+    options.model = options.model or checkpoints.shipped_for(options.family, len(x))
+    model, family = load(options)
+    print(family.picture(x), end="\n\n")
+    show = Progress(family, options)
+    chooses = family.view and hasattr(model.config, "q_learning")  # can look again, and choose by q
+    attempts = options.attempts if chooses else 1
+    found = answer(
+        model, x[None], options.segments, attempts=attempts, view=family.view,
+        seed=options.seed, watch=show,
+    )  # fmt: skip
+    answers = found.tokens
+    show.end(family.picture(answers[0]))
+    print(f"answer: {family.line(answers[0])}")
+    for name, good in family.judge(x[None], answers).items():
+        print(f"{name}: {'yes' if good.item() else 'no'}")
+    if remark:
+        print(f"note: {remark}")
+    return 0
 
 
-def fits(model: torch.nn.Module, puzzle: np.ndarray) -> None:
-    """ValueError where a model reads puzzles of another size."""
-    cells, vocab = model.config.length, model.config.vocab
-    if cells != len(puzzle):
-        raise ValueError(f"the model is for {cells} cells; the puzzle has {len(puzzle)}")
-    if vocab != sudoku.vocabulary(int(cells**0.5)):
-        raise ValueError(f"the model has {vocab} tokens; that is no Sudoku of {cells} cells")
+class Progress:
+    """What `solve` shows meanwhile.
+
+    On a terminal the grid of now, drawn over that of before, with segment and q; with --verbose the
+    grid after every segment; otherwise a line for each attempt, at its end.
+    """
+
+    def __init__(self, family, options):
+        self.family, self.verbose = family, options.verbose
+        self.redraw = sys.stdout.isatty() and not self.verbose
+        self.line, self.attempt, self.drawn = "", 1, 0
+
+    def __call__(self, attempt: int, segment: int, tokens: torch.Tensor, q: float | None) -> None:
+        if attempt > self.attempt and not self.redraw:
+            print(f"{self.line}: not sure, looking again at a symmetric image")
+        says = "" if q is None else f", says solved: {1 / (1 + math.exp(-q)):.0%}"
+        self.line, self.attempt = f"attempt {attempt}, segment {segment}{says}", attempt
+        grid = self.family.picture(tokens)
+        if self.verbose:
+            print(f"{self.line}\n{grid}\n")
+        elif self.redraw:
+            self.draw(f"{grid}\n\n{self.line}")
+
+    def draw(self, text: str) -> None:
+        up = f"\033[{self.drawn}A\033[J" if self.drawn else ""
+        print(f"{up}{text}", flush=True)
+        self.drawn = text.count("\n") + 1
+
+    def end(self, grid: str) -> None:
+        if self.redraw:
+            self.draw(f"{grid}\n\n{self.line}")
+        else:
+            print(f"{self.line}\n" if self.verbose else f"{self.line}\n\n{grid}\n")
+
+
+def convert_official(options) -> int:
+    """Turn an official HRM or TRM checkpoint into a model's folder; nothing in it is executed."""
+    from tinyrec.official import convert
+
+    convert(Path(options.official), Path(options.config), Path(options.out))
+    print(f"{options.official} -> {options.out}")
+    return 0
+
+
+def load(options) -> tuple[torch.nn.Module, object]:
+    """The model, and the family of its puzzles: as its config says, or as was asked."""
+    folder = checkpoints.find_folder(options.model)
+    name = checkpoints.about(folder).get("family", options.family)
+    return checkpoints.load(folder), find(name)
 
 
 def writable_file(name: str) -> Path:
@@ -135,73 +178,83 @@ def writable_file(name: str) -> Path:
 
 def positive(text: str) -> int:
     number = int(text)
-    if not 1 <= number <= 1_000_000:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to 1,000,000, got {number}")
+    if not 1 <= number <= 10_000_000:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to 10,000,000, got {number}")
     return number
 
 
-def main(words: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(
         prog="python -m tinyrec", description="Recursive reasoning with tiny networks."
     )
-    commands = parser.add_subparsers(required=True, metavar="data | train | evaluate | solve")
-
-    command = commands.add_parser("data", help="make puzzles", description=data.__doc__)
-    command.add_argument("family", choices=["sudoku"])
-    command.add_argument("--size", type=int, choices=[4, 6, 9], default=6)
-    command.add_argument("--count", type=positive, required=True)
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--clues", type=positive, help="givens; default: minimal puzzles")
-    command.add_argument("--out", required=True, metavar="FILE.csv")
-    command.set_defaults(call=data)
-
-    command = commands.add_parser("train", help="train a model", description=train.__doc__)
-    command.add_argument(
-        "run", metavar="PRESET|CONFIG.json", help=f"one of {', '.join(presets())}, or a file"
+    commands = whole.add_subparsers(
+        required=True, metavar="data | train | evaluate | solve | convert"
     )
-    command.add_argument("--out", required=True, metavar="DIR")
-    command.add_argument("--seed", type=int, help="of the weights and the order of puzzles")
-    command.set_defaults(call=train)
 
-    command = commands.add_parser(
-        "evaluate", help="measure a model", description=evaluate_file.__doc__
-    )
-    command.add_argument("--model", required=True, metavar="NAME|DIR")
-    command.add_argument("--data", required=True, metavar="FILE.csv[.gz]")
-    command.add_argument("--segments", type=positive, default=16, help="at most; default: 16")
-    command.add_argument(
-        "--stop-early",
-        action="store_true",
-        help="no more segments for a puzzle once q is 98 %% sure that it is solved",
-    )
-    command.add_argument(
-        "--attempts",
-        type=positive,
-        default=1,
-        metavar="N",
-        help="where q is not sure, stop early and try up to N symmetric images of the puzzle",
-    )
-    command.set_defaults(call=evaluate_file)
+    def command(name: str, call, summary: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=summary, description=call.__doc__)
+        made.set_defaults(call=call)
+        return made
 
-    command = commands.add_parser("solve", help="solve one puzzle", description=solve.__doc__)
-    command.add_argument(
-        "puzzle", metavar="PUZZLE", help="digits, with . or 0 for blanks; line breaks are allowed"
-    )
-    command.add_argument("--model", metavar="NAME|DIR")
-    command.add_argument("--segments", type=positive)
-    command.add_argument("--attempts", type=positive, default=8, help="at most; default: 8")
-    command.set_defaults(call=solve)
+    add = command("data", make_puzzles, "make puzzles")
+    families = add.add_subparsers(required=True, dest="family", metavar=" | ".join(FAMILIES))
+    for name, family in FAMILIES.items():
+        of = families.add_parser(name)
+        family.options(of)
+        of.add_argument("--count", type=positive, required=True)
+        of.add_argument("--seed", type=int, default=0)
+        of.add_argument("--out", required=True, metavar="FILE.csv[.gz]")
 
-    arguments = parser.parse_args(words)
+    add = command("train", train_run, "train a model").add_argument
+    add("run", metavar="PRESET|CONFIG.json", help=f"one of {', '.join(presets())}, or a file")
+    add("--out", required=True, metavar="DIR")
+    add("--seed", type=int, help="of the weights and of every draw")
+    add("--data", metavar="FILE", help="train and test on the puzzles of this file")
+    add("--resume", action="store_true", help="go on from the checkpoint in DIR")
+    add("--minutes", type=float, metavar="M", help="save and stop after so long")
+
+    add = command("evaluate", evaluate_file, "measure a model").add_argument
+    add("--model", required=True, metavar="NAME|DIR")
+    add("--data", required=True, metavar="FILE.csv[.gz]")
+    add("--family", choices=FAMILIES, default=next(iter(FAMILIES)))
+    add("--limit", type=positive, metavar="N", help="only the first N puzzles")
+    add("--segments", type=positive, help="at most; default: the model's own number")
+    add("--stop-early", action="store_true", help="leave a puzzle once q is sure of it")
+    add(
+        "--attempts", type=positive, default=1, metavar="N",
+        help="stop early; where q is not sure, try up to N symmetric images of the puzzle",
+    )  # fmt: skip
+    add("--seed", type=int, default=0, help="of the symmetric images")
+
+    add = command("solve", solve, "answer one puzzle").add_argument
+    add("puzzle", metavar="PUZZLE", help="as text; . or 0 for blanks, borders are allowed")
+    add("--model", metavar="NAME|DIR", help="default: the shipped one of that size")
+    add("--family", choices=FAMILIES, default=next(iter(FAMILIES)))
+    add("--segments", type=positive, help="at most; default: the model's own number")
+    add("--attempts", type=positive, default=8, help="at most; default: 8")
+    add("--seed", type=int, default=0, help="of the symmetric images")
+    add("--verbose", action="store_true", help="show the answer after every segment")
+
+    add = command("convert", convert_official, "convert an official checkpoint").add_argument
+    add("official", metavar="OFFICIAL")
+    add("--config", required=True, metavar="FILE", help="all_config.yaml, or its arch part")
+    add("--out", required=True, metavar="DIR")
+    return whole
+
+
+def main(words: list[str] | None = None) -> int:
+    words = sys.argv[1:] if words is None else words
+    # A puzzle may begin with a border or with - for a blank; a space keeps it from being an option.
+    words = [f" {word}" if re.match(r"-[-+\s\d.|]{8}", word) else word for word in words]
+    options = parser().parse_args(words)
     try:
-        arguments.call(arguments)
-    except (ValueError, OSError) as error:
+        return options.call(options)
+    except (ValueError, OSError, Diverged) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    return 0
 
 
 if __name__ == "__main__":

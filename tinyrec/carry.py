@@ -10,16 +10,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from tinyrec.puzzles import Batch
+
 
 @dataclass
 class Carry:
-    """What survives a segment: B slots, each with its puzzle, its state and its count of segments."""
+    """What survives a segment: B slots, each with its state, its puzzle, its count of segments."""
 
     state: tuple[Tensor, ...]  # each (B, ...): the model's own
-    tokens: Tensor  # (B, L) question of each slot
-    labels: Tensor  # (B, L) answer of each slot, -100 where there is none
-    puzzle_ids: Tensor | None  # (B,)
-    steps: Tensor  # (B,) segments that the slot's puzzle has had
+    puzzles: Batch  # x, y (B, L), -100 in y where a cell has no label; ids (B,) or None
+    segments: Tensor  # (B,) segments that the slot's puzzle has had
     halted: Tensor  # (B,) bool: takes a new puzzle at the next step
 
 
@@ -32,65 +32,59 @@ class Outputs:
     target_continue: Tensor | None  # (B,) Q-learning's target for q_continue
 
 
-def empty_carry(
-    model: nn.Module,
-    tokens: Tensor,
-    labels: Tensor,
-    puzzle_ids: Tensor | None = None,
-    dtype: torch.dtype = torch.float32,
-) -> Carry:
-    """A carry whose slots have all halted, so that the first step fills every one. Shapes are taken
-    from a batch.
-    """
-    slots = len(tokens)
+def empty_carry(model: nn.Module, batch: Batch, dtype: torch.dtype = torch.float32) -> Carry:
+    """A carry whose slots have all halted, so that the first step fills every one."""
+    slots, device = len(batch.x), batch.x.device
     return Carry(
         model.initial_state(slots, dtype),
-        tokens,
-        labels,
-        puzzle_ids,
-        steps=torch.zeros(slots, dtype=torch.long, device=tokens.device),
-        halted=torch.ones(slots, dtype=torch.bool, device=tokens.device),
+        batch,
+        segments=torch.zeros(slots, dtype=torch.long, device=device),
+        halted=torch.ones(slots, dtype=torch.bool, device=device),
     )
 
 
-def refill(
-    model: nn.Module, carry: Carry, tokens: Tensor, labels: Tensor, puzzle_ids: Tensor | None = None
-) -> Carry:
-    """Give every halted slot the puzzle at its own row of the batch offered, the initial state and
-    a count of zero.
-    """
+def refill(model: nn.Module, carry: Carry, batch: Batch) -> Carry:
+    """Every halted slot takes the puzzle at its own row of the batch, and starts anew with it."""
 
     def take(new: Tensor, old: Tensor) -> Tensor:
         return torch.where(carry.halted.view(-1, *[1] * (new.dim() - 1)), new, old)
 
-    fresh = model.initial_state(len(tokens), carry.state[0].dtype)
+    fresh = model.initial_state(len(batch.x), carry.state[0].dtype)
     return Carry(
-        state=tuple(take(new, old) for new, old in zip(fresh, carry.state)),
-        tokens=take(tokens, carry.tokens),
-        labels=take(labels, carry.labels),
-        puzzle_ids=None if puzzle_ids is None else take(puzzle_ids, carry.puzzle_ids),
-        steps=carry.steps.masked_fill(carry.halted, 0),
+        state=tuple(take(new, old) for new, old in zip(fresh, carry.state, strict=True)),
+        puzzles=Batch(
+            take(batch.x, carry.puzzles.x),
+            take(batch.y, carry.puzzles.y),
+            None if batch.ids is None else take(batch.ids, carry.puzzles.ids),
+        ),
+        segments=carry.segments.masked_fill(carry.halted, 0),
         halted=torch.zeros_like(carry.halted),
     )
 
 
 def draw_minimum(
-    slots: int,
-    segments: int,
-    exploration: float = 0.1,
-    generator: torch.Generator | None = None,
-    device: torch.device | None = None,
+    slots: int, segments: int, exploration: float, generator: torch.Generator
 ) -> Tensor:
     """The fewest segments (slots,) that each slot must have had at this step before it may halt.
 
     With probability `exploration` it is drawn uniformly from 2..segments, otherwise it is 0. Drawn
-    anew at each step.
+    anew at each step, on the CPU.
     """
     if segments == 1:
-        return torch.zeros(slots, dtype=torch.long, device=device)
-    draw = dict(device=device, generator=generator)
+        return torch.zeros(slots, dtype=torch.long, device="cpu")
+    draw = dict(device="cpu", generator=generator)
     explores = torch.rand(slots, **draw) < exploration
     return explores * torch.randint(2, segments + 1, (slots,), **draw)
+
+
+def halting_logit(q: Tensor, config) -> Tensor:
+    """q (..., 2) -> the logit of "halt" (...): q_halt, or q_halt - q_continue under Q-learning."""
+    return q[..., 0] - q[..., 1] if config.q_learning else q[..., 0]
+
+
+def own(state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """A copy: a model that runs as a CUDA graph writes its next states over those of this call."""
+    return tuple(part.clone() for part in state)
 
 
 def segment(model: nn.Module, carry: Carry, minimum: Tensor | None = None) -> tuple[Carry, Outputs]:
@@ -100,19 +94,17 @@ def segment(model: nn.Module, carry: Carry, minimum: Tensor | None = None) -> tu
     Q-learning; but q is not heard before the slot has had `minimum` segments (B,), see
     `draw_minimum`. None: q is always heard.
     """
-    c = model.config
-    state, logits, q = model(carry.tokens, carry.state, carry.puzzle_ids)
-    steps = carry.steps + 1
-    last = steps >= c.segments
+    c, puzzles = model.config, carry.puzzles
+    state, logits, q = model(puzzles.x, carry.state, puzzles.ids)
+    state, segments = own(state), carry.segments + 1
+    last = segments >= c.segments
     halted, target = last, None
     if q is not None and c.segments > 1:
         with torch.no_grad():
-            halted = last | (q[:, 0] > (q[:, 1] if c.q_learning else 0))
+            halted = last | (halting_logit(q, c) > 0)
             if minimum is not None:
-                halted = halted & (steps >= minimum)
+                halted = halted & (segments >= minimum)
             if c.q_learning:  # one more forward pass on the new carry
-                _, _, after = model(carry.tokens, state, carry.puzzle_ids)
+                _, _, after = model(puzzles.x, state, puzzles.ids)
                 target = torch.where(last, after[:, 0], after.amax(-1)).sigmoid()
-    return Carry(state, carry.tokens, carry.labels, carry.puzzle_ids, steps, halted), Outputs(
-        logits, q, target
-    )
+    return Carry(state, puzzles, segments, halted), Outputs(logits, q, target)

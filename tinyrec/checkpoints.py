@@ -1,91 +1,84 @@
-"""Weights on disk: safetensors beside a JSON config; official HRM and TRM state dicts; the shipped
-models.
-"""
+"""Weights on disk, as safetensors: models, the shipped ones, trainings to go on with."""
 
+import hashlib
 import json
-import math
 import os
-import re
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from tinyrec.models.hrm import HRM, HRMConfig
-from tinyrec.models.naive import NaiveConfig, NaiveMLP
-from tinyrec.models.trm import TRM, TRMConfig
+from tinyrec.carry import Carry
+from tinyrec.models import build, kind_of
+from tinyrec.puzzles import Batch
+from tinyrec.train import Training
 
-MODELS = {"naive": (NaiveMLP, NaiveConfig), "hrm": (HRM, HRMConfig), "trm": (TRM, TRMConfig)}
 PRETRAINED = Path(__file__).parent / "pretrained"
+CHECKPOINTS = ("checkpoint.safetensors", "checkpoint-before.safetensors")  # newest first
 
 
-def build(kind: str, settings: dict) -> nn.Module:
-    """A fresh model of `kind` ("naive", "hrm" or "trm"). ValueError names an unknown kind or
-    setting.
+def write_atomically(path: Path, data: bytes, before: Path | None = None) -> None:
+    """Write a whole file or nothing: a temporary file beside it, then a rename.
+
+    `before` gets the file that was there, once the new one is on the disk. ValueError names the
+    path where it cannot be written.
     """
-    if not isinstance(kind, str) or kind not in MODELS:
-        raise ValueError(f"unknown model {kind!r}; expected one of {', '.join(MODELS)}")
-    if not isinstance(settings, dict):
-        raise ValueError(f"settings are {settings!r}; expected a JSON object")
-    model, config = MODELS[kind]
-    unknown = set(settings) - set(config.__dataclass_fields__)
-    if unknown:
-        raise ValueError(
-            f"unknown setting {sorted(unknown)[0]!r} for {kind}; "
-            f"it has {', '.join(config.__dataclass_fields__)}"
-        )
-    return model(config(**settings))
-
-
-def kind_of(model: nn.Module) -> str:
-    return next(kind for kind, (cls, _) in MODELS.items() if isinstance(model, cls))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a whole file or nothing: a temporary file beside it, then a rename."""
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        try:
-            file.write(data)
-            file.close()
-            os.chmod(file.name, 0o644)
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
-
-
-def save(model: nn.Module, folder: Path, **about) -> None:
-    """Write `model.safetensors` and `config.json` (kind, settings and whatever `about` says) into a
-    folder.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(
-        folder / "model.safetensors",
-        to_bytes({k: v.contiguous() for k, v in model.state_dict().items()}),
-    )
-    config = {"model": kind_of(model), "settings": asdict(model.config), **about}
-    write_atomically(folder / "config.json", (json.dumps(config, indent=1) + "\n").encode())
-
-
-def load(folder: Path) -> nn.Module:
-    """The model that `save` wrote into a folder. ValueError names the file and what is wrong with
-    it.
-    """
-    folder = Path(folder)
     try:
-        config = json.loads((folder / "config.json").read_text())
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            try:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+                os.chmod(file.name, 0o644)
+                if before and path.exists():
+                    os.replace(path, before)
+                os.replace(file.name, path)
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def to_json(content: dict) -> bytes:
+    """ValueError for NaN and infinity, which are no JSON."""
+    return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
+
+
+# --- models ---------------------------------------------------------------------------------------
+
+
+def bare(model: nn.Module) -> nn.Module:
+    """The model itself, out of torch.compile, a moving average or a parallel wrapper."""
+    while inside := getattr(model, "_orig_mod", None) or getattr(model, "module", None):
+        model = inside
+    return model
+
+
+def save(model: nn.Module, folder: str | Path, **about) -> None:
+    """Write `model.safetensors` and `config.json` (model, settings, `about`) into a folder."""
+    model, folder = bare(model), Path(folder)
+    config = {"model": kind_of(model), "settings": asdict(model.config), **about}
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    write_atomically(folder / "model.safetensors", to_bytes(weights))
+    write_atomically(folder / "config.json", to_json(config))
+
+
+def load(folder: str | Path) -> nn.Module:
+    """The model that `save` wrote into a folder. ValueError names the file and its fault."""
+    folder = Path(folder)
+    config = about(folder)
+    try:
         model = build(config["model"], config["settings"])
-    except (OSError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder / 'config.json'}: not a model's config ({error!r})") from error
-    except ValueError as error:
+    except (KeyError, ValueError) as error:
         raise ValueError(f"{folder / 'config.json'}: not a model's config ({error})") from error
     file = folder / "model.safetensors"
     try:
@@ -96,26 +89,20 @@ def load(folder: Path) -> nn.Module:
     return model.eval()
 
 
-def pretrained() -> list[str]:
-    """The names of the models that ship with the package."""
-    return sorted(path.parent.name for path in PRETRAINED.glob("*/config.json"))
-
-
-def load_model(name_or_folder: str) -> nn.Module:
-    """A shipped model by its name, or one from a folder that `save` wrote."""
-    if name_or_folder in pretrained():
-        return load(PRETRAINED / name_or_folder)
-    if not Path(name_or_folder).is_dir():
-        raise ValueError(
-            f"unknown model {name_or_folder!r}; expected one of {', '.join(pretrained())} or a folder"
-        )
-    return load(Path(name_or_folder))
+def about(folder: Path) -> dict:
+    """What a folder's config.json says."""
+    file = folder / "config.json"
+    try:
+        config = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{file}: not a model's config ({error})") from error
+    if not isinstance(config, dict):
+        raise ValueError(f"{file}: not a model's config (expected a JSON object)")
+    return config
 
 
 def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> None:
-    """Copy weights into a model; ValueError names the first tensor that is missing, needless or of
-    another shape.
-    """
+    """Copy weights into a model; ValueError names the first tensor that does not fit."""
     own = model.state_dict()
     for name in sorted(own.keys() | weights.keys()):
         if name not in weights:
@@ -130,103 +117,151 @@ def load_weights(model: nn.Module, weights: dict[str, Tensor], source: str) -> N
     model.load_state_dict(weights)
 
 
-# ---- official checkpoints
-# -------------------------------------------------------------------------------------------
-
-OFFICIAL_PARTS = {  # official name -> ours, for the tensors that exist once
-    "embed_tokens.embedding_weight": "embed.tokens",
-    "embed_pos.embedding_weight": "embed.positions",
-    "puzzle_emb.weights": "embed.puzzles",
-    "lm_head.weight": "heads.cells.weight",
-    "q_head.weight": "heads.halt.weight",
-    "q_head.bias": "heads.halt.bias",
-}
-OFFICIAL_LAYERS = {  # the same inside a block
-    "self_attn.qkv_proj": "attention.qkv",
-    "self_attn.o_proj": "attention.out",
-    "mlp_t.gate_up_proj": "token_mixer.gate_up",
-    "mlp_t.down_proj": "token_mixer.down",
-    "mlp.gate_up_proj": "channel_mixer.gate_up",
-    "mlp.down_proj": "channel_mixer.down",
-}
+# --- the models that ship with the package --------------------------------------------------------
 
 
-def our_name(official: str, hrm: bool) -> str:
-    """Our name of an official parameter, given without any of its prefixes; ValueError if there is
-    none.
-    """
-    if official in OFFICIAL_PARTS:
-        return OFFICIAL_PARTS[official]
-    level, layers, index, part = (official.split(".", 3) + [""] * 4)[:4]
-    networks = {"L_level": "low", "H_level": "high"} if hrm else {"L_level": "network"}
-    module, _, weight = part.rpartition(".")
-    if level not in networks or layers != "layers" or module not in OFFICIAL_LAYERS:
-        raise ValueError(f"official tensor {official!r} is not known")
-    return f"{networks[level]}.{index}.{OFFICIAL_LAYERS[module]}.{weight}"
+def pretrained() -> list[str]:
+    """Their names."""
+    return sorted(path.parent.name for path in PRETRAINED.glob("*/config.json"))
 
 
-def bare_name(official: str) -> str:
-    """An official tensor's name without the prefixes `_orig_mod.`, `model.` and `inner.`."""
-    return re.sub(r"^(_orig_mod\.|model\.|inner\.)*", "", official)
-
-
-def from_official(state_dict: dict[str, Tensor], config: dict) -> nn.Module:
-    """HRM or TRM from an official state dict and the official configuration (names such as
-    `H_cycles`).
-
-    It is an HRM where the tensors have an `H_level`. ValueError names what does not fit or is not
-    supported.
-    """
-    for name, ours in (("rope_theta", 10000.0), ("rms_norm_eps", 1e-5)):
-        if config.get(name, ours) != ours:
-            raise ValueError(f"official config: {name} is {config[name]}; only {ours} is supported")
-    tensors = {bare_name(name): value for name, value in state_dict.items()}
-    hrm = any(name.startswith("H_level.") for name in tensors)
-    mixing = "mlp" if config.get("mlp_t") else "attention"
-    positions = config["pos_encodings"]
-    if mixing == "mlp" and positions == "rope":  # computed but not used by the official code
-        positions = "none"
-    prefix = config.get("puzzle_emb_len", 0 if hrm else 16)
-    prefix = prefix or math.ceil(config["puzzle_emb_ndim"] / config["hidden_size"])
-    has_puzzles = config["puzzle_emb_ndim"] > 0
-    settings = dict(
-        vocab=config["vocab_size"],
-        length=config["seq_len"],
-        width=config["hidden_size"],
-        heads=config["num_heads"],
-        expansion=config["expansion"],
-        segments=config["halt_max_steps"],
-        positions=positions,
-        mixing=mixing,
-        prefix=prefix if has_puzzles else 0,
-        puzzles=config["num_puzzle_identifiers"] if has_puzzles else 0,
-        puzzle_width=config["puzzle_emb_ndim"] or None,
-    )
-    if hrm:
-        model = HRM(
-            HRMConfig(
-                high_layers=config["H_layers"],
-                low_layers=config["L_layers"],
-                high_cycles=config["H_cycles"],
-                low_cycles=config["L_cycles"],
-                **settings,
-            )
+def find_folder(name_or_folder: str) -> Path:
+    """The folder of a shipped model, by its name, or the folder given."""
+    if name_or_folder in pretrained():
+        return PRETRAINED / name_or_folder
+    if not Path(name_or_folder).is_dir():
+        raise ValueError(
+            f"unknown model {name_or_folder!r}; expected one of {', '.join(pretrained())} "
+            "or a folder"
         )
+    return Path(name_or_folder)
+
+
+def load_model(name_or_folder: str) -> nn.Module:
+    """A shipped model by its name, or one from a folder that `save` wrote."""
+    return load(find_folder(name_or_folder))
+
+
+def shipped_for(family: str, length: int) -> str:
+    """The name of the shipped model that reads a family's puzzles of so many tokens."""
+    for name in pretrained():
+        config = about(PRETRAINED / name)
+        if config["family"] == family and config["settings"]["length"] == length:
+            return name
+    raise ValueError(f"no shipped model reads {family} puzzles of {length} cells; name a folder")
+
+
+# --- trainings ------------------------------------------------------------------------------------
+
+
+def save_training(training: Training, folder: Path, run: dict) -> None:
+    """Write all of a training's state, of all ranks, into one file; keep the one before.
+
+    `run` says what is trained. Every rank calls this, rank 0 writes.
+    """
+    tensors = tensors_of(training)
+    if training.ranks.rank > 0:
+        return
+    words = {name: getattr(training, name) for name in ("step", "seconds", "reached", "history")}
+    digest = hashlib.sha256(to_bytes(tensors)).hexdigest()
+    metadata = {"tinyrec": json.dumps({"run": run, "sha256": digest, **words})}
+    newest, before = (folder / name for name in CHECKPOINTS)
+    write_atomically(newest, to_bytes(tensors, metadata), before)
+
+
+def tensors_of(training: Training) -> dict[str, Tensor]:
+    """Everything in a training's state that is a tensor, by name; the carry of all ranks."""
+    t, found = training, {}
+    found |= {f"model.{name}": value for name, value in t.model.state_dict().items()}
+    if t.average:
+        found |= {f"average.{name}": value for name, value in t.average.state_dict().items()}
+    for number, optimizer in enumerate(t.optimizers):
+        for p, state in optimizer.state_dict()["state"].items():
+            for name, value in state.items():
+                found[f"optimizer.{number}.{p}.{name}"] = torch.as_tensor(value)
+    carry = {"x": t.carry.puzzles.x, "y": t.carry.puzzles.y, "ids": t.carry.puzzles.ids}
+    carry |= {"segments": t.carry.segments, "halted": t.carry.halted}
+    carry |= {f"state.{number}": part for number, part in enumerate(t.carry.state)}
+    for name, value in carry.items():
+        if value is not None:
+            found[f"carry.{name}"] = t.ranks.gather(value)
+    found |= {f"sums.{name}": value for name, value in t.sums.items()}
+    return {name: value.detach().cpu().contiguous() for name, value in found.items()}
+
+
+def read_training(path: Path) -> tuple[dict, dict[str, Tensor]]:
+    """What `save_training` wrote: words and tensors. ValueError where the file is damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            words = json.loads((file.metadata() or {})["tinyrec"])
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise ValueError(f"{path}: damaged or no checkpoint ({error})") from error
+    if hashlib.sha256(to_bytes(tensors)).hexdigest() != words["sha256"]:
+        raise ValueError(f"{path}: damaged (its checksum is wrong)")
+    return words, tensors
+
+
+def resume(training: Training, folder: Path, run: dict) -> list[str]:
+    """Bring a fresh training to where the newest good checkpoint of a folder was.
+
+    Returns remarks: which checkpoint was damaged, so that the one before was taken. ValueError
+    where none can be read, or where it is of another run.
+    """
+    remarks = []
+    for path in (folder / name for name in CHECKPOINTS):
+        if not path.exists():
+            continue
+        try:
+            words, tensors = read_training(path)
+            break
+        except ValueError as error:
+            remarks.append(str(error))
     else:
-        model = TRM(
-            TRMConfig(
-                layers=config["L_layers"],
-                recursions=config["H_cycles"],
-                latent_steps=config["L_cycles"],
-                q_learning=not config.get("no_ACT_continue", True),
-                **settings,
-            )
-        )
-    weights = {
-        our_name(name, hrm): value for name, value in tensors.items() if not name.endswith("_init")
-    }
-    weights["start"] = torch.stack([tensors["H_init"], tensors["L_init"]])
-    load_weights(
-        model, {name: value.float() for name, value in weights.items()}, "official state dict"
+        raise ValueError("; ".join(remarks) or f"{folder}: holds no checkpoint to go on with")
+    if difference := first_difference(words["run"], json.loads(json.dumps(run))):
+        raise ValueError(f"{path}: is of another run: {difference}")
+    restore(training, words, tensors)
+    return [f"{remark}: going on from step {training.step}" for remark in remarks]
+
+
+def first_difference(there: dict, here: dict, name: str = "") -> str | None:
+    for key in there | here:
+        one, other = there.get(key), here.get(key)
+        if isinstance(one, dict) and isinstance(other, dict):
+            if found := first_difference(one, other, f"{name}{key}."):
+                return found
+        elif one != other:
+            return f"{name}{key} is {one!r} there, {other!r} here"
+    return None
+
+
+def restore(training: Training, words: dict, tensors: dict[str, Tensor]) -> None:
+    t, groups = training, {}
+    for name, value in tensors.items():
+        group, _, rest = name.partition(".")
+        groups.setdefault(group, {})[rest] = value
+    t.model.load_state_dict(groups["model"])
+    if t.average:
+        t.average.load_state_dict(groups["average"])
+    for number, optimizer in enumerate(t.optimizers):
+        state: dict[int, dict] = {}
+        for name, value in groups.get("optimizer", {}).items():
+            which, p, key = name.split(".")
+            if int(which) == number:
+                whole = value.ndim == 0 and not value.is_floating_point()
+                state.setdefault(int(p), {})[key] = int(value) if whole else value
+        groups_now = optimizer.state_dict()["param_groups"]
+        optimizer.load_state_dict({"state": state, "param_groups": groups_now})
+    carry = {name: value[t.slots].to(t.device) for name, value in groups["carry"].items()}
+    states = sorted(name for name in carry if name.startswith("state."))
+    t.carry = Carry(
+        tuple(carry[name] for name in states),
+        Batch(carry["x"], carry["y"], carry.get("ids")),
+        carry["segments"],
+        carry["halted"],
     )
-    return model
+    t.sums = groups.get("sums", {})
+    for name, value in words.items():
+        if name in ("step", "seconds", "reached", "history"):
+            setattr(t, name, value)

@@ -1,4 +1,4 @@
-"""Exact and cell accuracy after every segment, with intervals."""
+"""What a model does with puzzles: accuracy after every segment; answers that stop early."""
 
 import math
 from collections.abc import Callable
@@ -6,14 +6,18 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
+from tinyrec.carry import halting_logit, own
 from tinyrec.losses import correct_cells
+from tinyrec.puzzles import PuzzleSet, stream
+
+SURE = 0.98  # q may stop a puzzle above this probability. In training 0.5 is enough; at test time
+# that would stop too many puzzles at a wrong answer.
 
 
 def wilson_interval(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """The 95 % interval of a share: `right` out of `n` (Wilson's score interval, sound near 0 and 1
-    too).
-    """
+    """The 95 % interval of a share: `right` out of `n` (Wilson's score, sound near 0 and 1 too)."""
     p, shrink = right / n, 1 + z * z / n
     middle = (p + z * z / (2 * n)) / shrink
     half = z / shrink * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -27,9 +31,7 @@ class Evaluation:
     exact: list[float]  # share of puzzles with every cell right, after each segment
     cell: list[float]  # share of right cells, given cells included, after each segment
     answers: Tensor  # (N, L) tokens after the last segment
-    q: (
-        Tensor | None
-    )  # (N, S) halting logit after each segment; under Q-learning halt minus continue
+    q: Tensor | None  # (N, S) halting logit after each segment
     solved: Tensor  # (N, S) bool: every cell right
 
     @property
@@ -38,15 +40,27 @@ class Evaluation:
         return wilson_interval(int(self.solved[:, -1].sum()), len(self.solved))
 
     @property
-    def mean_segments(self) -> float:
-        """Segments until q first says "solved", or all of them where it never does; the mean over
-        the puzzles.
-        """
+    def segments_until_yes(self) -> float:
+        """Segments until q first says "solved" (q > 0), or all S; the mean over the puzzles."""
         segments = self.solved.shape[1]
         if self.q is None:
             return float(segments)
         says = self.q > 0
         return torch.where(says.any(1), says.int().argmax(1) + 1, segments).double().mean().item()
+
+
+def check_tokens(model: nn.Module, tokens: Tensor) -> None:
+    """ValueError where these are no questions for this model."""
+    c = model.config
+    if not torch.is_tensor(tokens) or tokens.is_floating_point():
+        raise ValueError(f"expected tokens, an integer tensor, not {type(tokens).__name__}: encode")
+    if tokens.ndim != 2 or tokens.shape[1] != c.length:
+        raise ValueError(f"tokens are {tuple(tokens.shape)}; this model reads (N, {c.length})")
+    if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < c.vocab:
+        raise ValueError(
+            f"tokens from {int(tokens.min())} to {int(tokens.max())}; this model knows 0 to "
+            f"{c.vocab - 1}"
+        )
 
 
 @torch.no_grad()
@@ -58,6 +72,7 @@ def think(
     dtype: torch.dtype = torch.float32,
 ):
     """Run `segments` segments on tokens (B, L) and yield (logits, q, state) after each of them."""
+    check_tokens(model, tokens)
     state = model.initial_state(len(tokens), dtype)
     for _ in range(segments):
         state, logits, q = model(tokens, state, puzzle_ids)
@@ -65,11 +80,52 @@ def think(
         yield logits, q, state
 
 
-def own(state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """A copy: a model that runs as a CUDA graph writes the states of its next call over those of
-    this one.
+def evaluate(
+    model: nn.Module,
+    puzzles: PuzzleSet,
+    segments: int | None = None,
+    batch: int = 64,
+    dtype: torch.dtype = torch.float32,
+    progress: bool = False,
+) -> Evaluation:
+    """Answer every puzzle with all segments, as both official codes do, and compare.
+
+    `segments` defaults to the model's own. The puzzles may live elsewhere than the model.
+    ValueError where there is none, or where they do not fit the model.
     """
-    return tuple(part.clone() for part in state)
+    if not len(puzzles):
+        raise ValueError("there is no puzzle to evaluate on")
+    check_tokens(model, puzzles.x)
+    was_training = model.training
+    model.eval()
+    segments = segments or model.config.segments
+    device = next(model.parameters()).device
+    cells = torch.zeros(segments, dtype=torch.double, device="cpu")
+    solved, halting, answers = [], [], []
+    for start in tqdm(range(0, len(puzzles), batch), disable=not progress, unit="batch"):
+        rows = slice(start, start + batch)
+        x, y = puzzles.x[rows].to(device), puzzles.y[rows].to(device)
+        ids = None if puzzles.ids is None else puzzles.ids[rows].to(device)
+        right, says = [], []
+        for s, (logits, q, _) in enumerate(think(model, x, segments, ids, dtype)):
+            cell, exact = correct_cells(logits, y)
+            cells[s] += cell.cpu().double().sum()
+            right.append(exact.cpu())
+            if q is not None:
+                says.append(halting_logit(q, model.config).cpu())
+        solved.append(torch.stack(right, dim=1))
+        answers.append(logits.argmax(-1).cpu())
+        if says:
+            halting.append(torch.stack(says, dim=1))
+    model.train(was_training)
+    solved = torch.cat(solved)
+    return Evaluation(
+        exact=solved.double().mean(0).tolist(),
+        cell=(cells / len(puzzles)).tolist(),
+        answers=torch.cat(answers),
+        q=torch.cat(halting) if halting else None,
+        solved=solved,
+    )
 
 
 @dataclass
@@ -77,8 +133,8 @@ class Answers:
     """The answers to N puzzles, each after as many segments and attempts as it took."""
 
     tokens: Tensor  # (N, L)
-    q: Tensor  # (N,) halting logit of the answer, under Q-learning halt minus continue; nan: a model without q
-    segments: Tensor  # (N,) of all attempts together
+    q: Tensor  # (N,) halting logit of the answer; nan: a model without q
+    segments: Tensor  # (N,) run, of all attempts together
     attempts: Tensor  # (N,)
 
 
@@ -86,44 +142,54 @@ def answer(
     model: nn.Module,
     tokens: Tensor,
     segments: int | None = None,
+    puzzle_ids: Tensor | None = None,
     batch: int = 64,
-    sure: float = 0.98,
+    sure: float = SURE,
     dtype: torch.dtype = torch.float32,
     attempts: int = 1,
     view: Callable | None = None,
     seed: int = 0,
+    watch: Callable | None = None,
+    progress: bool = False,
 ) -> Answers:
-    """Answer every puzzle of tokens (N, L), stop early where the model may, and try again where it
-    is not sure.
+    """Answer every puzzle of tokens (N, L), stop early where the model may, and look again.
 
     A puzzle is done when q gives "solved" a probability above `sure`, at the latest after
-    `segments` (default: the model's own). In training 0.5 is enough; here it would stop too many
-    puzzles at a wrong answer. The official codes run all segments, as `evaluate` does. A model
-    without q runs all segments here too.
+    `segments` (default: the model's own). The official codes run all segments, as `evaluate` does.
+    A model without q runs all segments here too.
 
     With `attempts` above 1, a puzzle that q is not sure of is looked at again as a random symmetric
-    image of itself: `view(tokens, generator) -> (image, back)` is that of its family, such as
-    `tinyrec.puzzles.sudoku.view`. Of its answers the one with the highest q stays. Nothing but q
-    decides; the rules of the puzzle are not consulted. ValueError for numbers out of range, or more
-    attempts than one without a view or without a q.
+    image of itself: `view(tokens, generator) -> (image, back)` is that of its family. Of its
+    answers the one with the highest q stays. Nothing but q decides; the rules of the puzzle are not
+    consulted.
+
+    `watch(attempt, segment, tokens, q)` is called after each segment of a single puzzle, with its
+    answer now (L,) and its halting logit, or None. ValueError for numbers out of range, for more
+    attempts than one without a view or without a q, and where an answer is no number.
     """
+    check_tokens(model, tokens)
+    tokens = tokens.cpu()
     if batch < 1 or attempts < 1 or not 0 <= sure <= 1:
         raise ValueError(
-            f"batch is {batch}, attempts {attempts} and sure {sure}; expected at least 1, 1, and 0 to 1"
+            f"batch is {batch}, attempts {attempts} and sure {sure}; expected at least 1, 1, "
+            "and 0 to 1"
         )
     if attempts > 1 and view is None:
-        raise ValueError(f"attempts is {attempts}; more than one need a view, such as sudoku.view")
-    how = (segments or model.config.segments, batch, sure, dtype)
-    generator = torch.Generator(tokens.device).manual_seed(seed)
-    best = one_attempt(model, tokens, *how)
+        raise ValueError(f"attempts is {attempts}; more than one need a family's view")
+    if watch and len(tokens) != 1:
+        raise ValueError(f"{len(tokens)} puzzles; only a single one can be watched")
+    how = dict(segments=segments or model.config.segments, batch=batch, sure=sure, dtype=dtype)
+    how |= dict(progress=progress)
+    best = one_attempt(model, tokens, puzzle_ids, watch=watching(watch, 1), **how)
     if attempts > 1 and best.q.isnan().any():
         raise ValueError(f"attempts is {attempts}; this model has no q to choose between them")
-    for _ in range(attempts - 1):
+    for attempt in range(2, attempts + 1):
         rows = (best.q.sigmoid() <= sure).nonzero().flatten()
         if not len(rows):
             break
-        image, back = view(tokens[rows], generator)
-        again = one_attempt(model, image, *how)
+        image, back = view(tokens[rows], stream(seed, "view", attempt))
+        ids = None if puzzle_ids is None else puzzle_ids[rows]
+        again = one_attempt(model, image, ids, watch=watching(watch, attempt, back), **how)
         best.segments[rows] += again.segments
         best.attempts[rows] += 1
         better = again.q > best.q[rows]
@@ -132,28 +198,43 @@ def answer(
     return best
 
 
+def watching(watch: Callable | None, attempt: int, back: Callable = torch.clone):
+    if watch is None:
+        return None
+    return lambda segment, tokens, q: watch(attempt, segment, back(tokens)[0], q)
+
+
 @torch.no_grad()
 def one_attempt(
-    model: nn.Module, tokens: Tensor, segments: int, batch: int, sure: float, dtype: torch.dtype
+    model: nn.Module,
+    tokens: Tensor,
+    puzzle_ids: Tensor | None,
+    segments: int,
+    batch: int,
+    sure: float,
+    dtype: torch.dtype,
+    watch: Callable | None,
+    progress: bool,
 ) -> Answers:
-    """ACT at test time: `batch` slots are kept full, as in training; the next puzzle takes the slot
-    of one that is done.
-    """
+    """ACT at test time: `batch` slots are kept full; the next puzzle takes the slot of one done."""
     was_training = model.training
     model.eval()
     device, n = next(model.parameters()).device, len(tokens)
+    on_cpu = dict(device="cpu", dtype=torch.long)
     found = Answers(
-        torch.empty_like(tokens),
-        torch.full((n,), math.nan),
-        torch.zeros(n, dtype=torch.long),
-        torch.ones(n, dtype=torch.long),
+        torch.empty_like(tokens, device="cpu"),
+        torch.full((n,), math.nan, device="cpu"),
+        torch.zeros(n, **on_cpu),
+        torch.ones(n, **on_cpu),
     )
-    waiting, empty = torch.arange(n), n
-    slots = torch.full((min(batch, n),), empty)  # the puzzle in each slot
+    waiting, empty = torch.arange(n, **on_cpu), n
+    slots = torch.full((min(batch, n),), empty, **on_cpu)  # the puzzle in each slot
     fresh = model.initial_state(len(slots), dtype)
     state = own(fresh)
-    x = tokens.new_zeros(len(slots), tokens.shape[1]).to(device)
-    steps = torch.zeros_like(slots)
+    x = torch.zeros(len(slots), tokens.shape[1], dtype=tokens.dtype, device=device)
+    ids = None if puzzle_ids is None else torch.zeros(len(slots), dtype=torch.long, device=device)
+    run = torch.zeros_like(slots)  # segments of the puzzle in each slot
+    bar = tqdm(total=n, disable=not progress, unit="puzzle")
     while True:
         free = (slots == empty).nonzero().flatten()[: len(waiting)]
         slots[free], waiting = waiting[: len(free)], waiting[len(free) :]
@@ -161,70 +242,36 @@ def one_attempt(
         if not used.any():
             break
         x[free] = tokens[slots[free]].to(device)
-        for part, start in zip(state, fresh):
+        if ids is not None:
+            ids[free] = puzzle_ids[slots[free]].to(device)
+        for part, start in zip(state, fresh, strict=True):
             part[free] = start[free]
-        steps[free] = 0
+        run[free] = 0
         if not len(waiting) and 2 * used.sum() <= len(slots):  # at the end, halve the batch
-            slots, steps, x = slots[used], steps[used], x[used]
+            slots, run, x = slots[used], run[used], x[used]
+            ids = None if ids is None else ids[used]
             state = tuple(part[used] for part in state)
 
-        state, logits, q = model(x, state)
+        state, logits, q = model(x, state, ids)
         state = own(state)
-        steps = steps + 1
-        done = steps >= segments
-        if q is not None:
-            solved = (q[:, 0] - q[:, 1] if model.config.q_learning else q[:, 0]).float().cpu()
-            done = done | (solved.sigmoid() > sure)
+        answers = logits.argmax(-1).to(found.tokens)
+        run = run + 1
+        done = run >= segments
+        says = None if q is None else halting_logit(q, model.config).float().cpu()
+        if says is not None:
+            if says.isnan().any():
+                raise ValueError("the model's q is not a number; its weights are broken")
+            done = done | (says.sigmoid() > sure)
+        if watch:
+            watch(int(run[0]), answers, None if says is None else float(says[0]))
         leaves = done & (slots != empty)
         left = slots[leaves]
-        found.tokens[left] = logits.argmax(-1).to(found.tokens)[leaves]
-        found.segments[left] = steps[leaves]
-        if q is not None:
-            found.q[left] = solved[leaves]
+        found.tokens[left] = answers[leaves]
+        found.segments[left] = run[leaves]
+        if says is not None:
+            found.q[left] = says[leaves]
         slots[leaves] = empty
+        bar.update(len(left))
+    bar.close()
     model.train(was_training)
     return found
-
-
-def evaluate(
-    model: nn.Module,
-    x: Tensor,
-    y: Tensor,
-    segments: int | None = None,
-    batch: int = 64,
-    dtype: torch.dtype = torch.float32,
-) -> Evaluation:
-    """Answer every puzzle of x (N, L) with all segments, as both official codes do, and compare
-    with y (N, L).
-
-    `segments` defaults to the model's own. x and y may live elsewhere than the model.
-    """
-    if not len(x):
-        raise ValueError("there is no puzzle to evaluate on")
-    was_training = model.training
-    model.eval()
-    segments = segments or model.config.segments
-    device = next(model.parameters()).device
-    solved, cells, q_halt, answers = [], torch.zeros(segments, dtype=torch.double), [], []
-    for start in range(0, len(x), batch):
-        rows = x[start : start + batch].to(device), y[start : start + batch].to(device)
-        right, says = [], []
-        for s, (logits, q, _) in enumerate(think(model, rows[0], segments, dtype=dtype)):
-            cell, exact = correct_cells(logits, rows[1])
-            cells[s] += cell.double().sum().cpu()
-            right.append(exact.cpu())
-            if q is not None:
-                says.append((q[:, 0] - q[:, 1] if model.config.q_learning else q[:, 0]).cpu())
-        solved.append(torch.stack(right, dim=1))
-        answers.append(logits.argmax(-1).cpu())
-        if says:
-            q_halt.append(torch.stack(says, dim=1))
-    model.train(was_training)
-    solved = torch.cat(solved)
-    return Evaluation(
-        exact=solved.double().mean(0).tolist(),
-        cell=(cells / len(x)).tolist(),
-        answers=torch.cat(answers),
-        q=torch.cat(q_halt) if q_halt else None,
-        solved=solved,
-    )

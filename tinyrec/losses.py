@@ -23,10 +23,12 @@ def cell_losses(logits: Tensor, labels: Tensor, kind: str = "stablemax") -> Tens
     """Cross-entropy of each cell: logits (B, L, vocab), labels (B, L) -> (B, L), zero where a label
     is IGNORE.
 
-    "stablemax" is computed in float64, as in the official code; "softmax" in float32.
+    "stablemax" is computed in float64, as in the official code, where the device has it (Apple's
+    GPUs have not); "softmax" in float32.
     """
     if kind == "stablemax":
-        log_p = log_stablemax(logits.double())
+        wide = torch.float32 if logits.device.type == "mps" else torch.float64
+        log_p = log_stablemax(logits.to(wide))
     elif kind == "softmax":
         log_p = F.log_softmax(logits.float(), dim=-1)
     else:
@@ -57,7 +59,7 @@ def segment_loss(
     The metrics are sums, as in the official code: cell_loss, halt_loss, continue_loss over all
     slots; count, cell, exact, halt_right and segments over the slots that halted at this step.
     """
-    labels, halted = carry.labels, carry.halted
+    labels, halted = carry.puzzles.y, carry.halted
     cell, exact = correct_cells(outputs.logits.detach(), labels)
     scored = (labels != IGNORE).sum(-1)
     counted = halted & (scored > 0)
@@ -66,7 +68,7 @@ def segment_loss(
         "count": counted.sum(),
         "cell": (cell * counted).sum(),
         "exact": (exact & counted).sum(),
-        "segments": (carry.steps * counted).sum(),
+        "segments": (carry.segments * counted).sum(),
         "cell_loss": cell_loss.detach(),
     }
     loss = cell_loss

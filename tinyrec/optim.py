@@ -1,5 +1,6 @@
-"""Adam-atan2 and SignSGD as the official code has them, and Muon. AdamW and the moving average are
-PyTorch's own.
+"""Adam-atan2 and SignSGD as the official code has them, and Muon.
+
+AdamW and the moving average are PyTorch's own.
 """
 
 import torch
@@ -30,7 +31,7 @@ class AdamAtan2(torch.optim.Optimizer):
                 s = self.state[p]
                 if not s:
                     s.update(t=0, m=torch.zeros_like(p), v=torch.zeros_like(p))
-                s["t"] += 1
+                s["t"] += 1  # whole steps done
                 s["m"].lerp_(p.grad, 1 - b1)
                 s["v"].lerp_(p.grad.square(), 1 - b2)
                 p.mul_(1 - lr * group["weight_decay"])

@@ -67,7 +67,7 @@ def truncated_normal(*shape: int, std: float) -> Tensor:
 
 
 class Linear(nn.Module):
-    """A linear map of an axis from `inputs` to `outputs`, without bias; std 1/sqrt(inputs) at first.
+    """A linear map of an axis from `inputs` to `outputs` without bias; std 1/sqrt(inputs) at first.
 
     The axis is the last one of h (..., inputs), or -2 of h (B, inputs, d): all channels alike.
     """
@@ -98,7 +98,7 @@ class SwiGLU(nn.Module):
 
 
 def rope_table(positions: int, head_width: int, theta: float = 10000.0) -> tuple[Tensor, Tensor]:
-    """Cosines and sines (positions, head_width) of the rotary position embedding, rotate-half form."""
+    """Cosines and sines (positions, head_width) of rotary positions, rotate-half form."""
     frequencies = theta ** -(torch.arange(0, head_width, 2) / head_width)
     angles = torch.outer(torch.arange(positions), frequencies).repeat(1, 2)
     return angles.cos(), angles.sin()
@@ -111,7 +111,7 @@ def rotate(h: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Full (non-causal) multi-head attention over the positions, rotary where `positions` says so."""
+    """Full (non-causal) multi-head attention over the positions; rotary where `positions` is "rope"."""
 
     def __init__(self, config: PartsConfig):
         super().__init__()

@@ -24,8 +24,7 @@ class NaiveConfig:
 
 
 class NaiveMLP(nn.Module):
-    """An MLP that sees the question and its own last answer. It maps (x, state) to (state, logits,
-    None).
+    """An MLP that sees the question and its own last answer: (x, state) -> (state, logits, None).
 
     The state is (y,): for each cell the probabilities of its answer, (B, L, vocab), uniform at
     first. It has no say in when to halt.
@@ -50,7 +49,7 @@ class NaiveMLP(nn.Module):
     def forward(
         self, tokens: Tensor, state: tuple[Tensor], puzzle_ids: None = None
     ) -> tuple[tuple[Tensor], Tensor, None]:
-        """`loops` times y <- f(x, y). tokens (B, L) -> detached state, logits (B, L, vocab), no q."""
+        """`loops` times y <- f(x, y). tokens (B, L) -> detached state, logits, None."""
         (y,) = state
         x = F.one_hot(tokens, self.config.vocab).to(y.dtype)
         for _ in range(self.config.loops):

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +39,10 @@ class Data:
             raise ValueError("Data.file is given; clues and new_classes are for puzzles made anew")
 
 
+def from_file(data: Data, path: str) -> Data:
+    return replace(data, file=path, clues=None, new_classes=0)
+
+
 def make(data: Data) -> dict[str, PuzzleSet]:
     if data.file:
         puzzles, solutions, _ = files.read_csv(data.file)
@@ -66,13 +70,16 @@ def describe(data: Data) -> dict[str, str]:
     kind = f"{data.clues} given digits" if data.clues else "minimal"
     source = f"from {data.file}, drawn" if data.file else f"{kind}, made"
     revealed = f", {data.revealed:.0%} of them with further cells shown" if data.revealed else ""
-    return {
+    sets = {
         "train": f"{data.train} Sudoku puzzles {data.size}x{data.size}, {source} with seed "
         f"{data.seed}; a random symmetric image at every draw{revealed}",
         "test": "held-out puzzles, none an image of a training puzzle",
-        "test_new_classes": f"puzzles of {data.new_classes} solution classes that were held out "
-        "of training",
     }
+    if data.new_classes:
+        sets["test_new_classes"] = (
+            f"puzzles of {data.new_classes} solution classes that were held out of training"
+        )
+    return sets
 
 
 def parse(text: str) -> Tensor:
