@@ -12,6 +12,7 @@ from tinyrec.show.player import StepPlayer
 from tinyrec.show.road import road
 from tinyrec.show.solver import SolverWidget
 from tinyrec.show.style import COLOURS, use_style
+from tinyrec.show.thinking import thinking
 
 __all__ = [
     "COLOURS",
@@ -26,6 +27,7 @@ __all__ = [
     "naive_loop",
     "road",
     "steps_figure",
+    "thinking",
     "unrolled",
     "use_style",
 ]
