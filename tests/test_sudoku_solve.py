@@ -1,6 +1,5 @@
 """Sudoku's solver against plain search."""
 
-
 import numpy as np
 import pytest
 from sudoku_yardsticks import ANSWERS, MOVES, PUZZLES, plain_rating

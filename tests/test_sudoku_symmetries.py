@@ -7,7 +7,7 @@ import pytest
 import torch
 from sudoku_yardsticks import MOVES, SIZES
 
-from tinyrec.puzzles.sudoku import rules
+from tinyrec.puzzles.sudoku import family, rules
 from tinyrec.puzzles.sudoku.classes import fingerprint
 from tinyrec.puzzles.sudoku.generate import generate
 
@@ -39,13 +39,17 @@ def test_augment_keeps_puzzles_and_their_solutions(size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_the_answer_to_a_view_comes_back_to_the_puzzle(size):
-    puzzles, solutions = generate(size, 15, seed=3)
-    x, y = rules.encode(puzzles), rules.encode(solutions)
+def test_every_view_is_turned_back_right(size):
+    puzzles, solutions = generate(size, 10, seed=3)
+    x, y = (rules.encode(grids).repeat(200, 1) for grids in (puzzles, solutions))
     image, back = rules.view(x, torch.Generator().manual_seed(0))
     same, moved = rules.augment(x, y, torch.Generator().manual_seed(0))
-    assert torch.equal(image, same) and not torch.equal(image, x)
-    assert torch.equal(back(image), x) and torch.equal(back(moved), y)
+    assert torch.equal(image, same) and torch.equal(back(image), x) and torch.equal(back(moved), y)
+    assert len(image.unique(dim=0)) > 1500 and (image != x).any(1).float().mean() > 0.95
+    # A wrong answer comes back too, each cell to its place: one wrong cell stays one.
+    wrong = moved.clone()
+    wrong[:, 0] = 0
+    assert ((back(wrong) != y).sum(1) == 1).all() and ((back(wrong) == 0).sum(1) == 1).all()
 
 
 def test_augment_reaches_every_symmetry_of_4x4_equally_often():
@@ -77,37 +81,66 @@ def test_augment_moves_a_digit_everywhere_equally_often(size):
     assert abs(same_row.mean() - (0.5 if size == 9 else 1)) < 0.05
 
 
-def test_batches_are_augmented_anew():
+def test_training_puzzles_are_augmented_anew_at_every_draw():
     puzzles, solutions = generate(6, 5, seed=0)
-    plain = rules.puzzle_set(puzzles, solutions)
-    x, y = next(plain.batches(5, torch.Generator().manual_seed(0)))
-    assert {tuple(row) for row in x.tolist()} == {tuple(row) for row in plain.x.tolist()}
     augmented = rules.puzzle_set(puzzles, solutions, augmented=True)
-    first, second = itertools.islice(augmented.batches(5, torch.Generator().manual_seed(0)), 2)
-    for x, y in (first, second):
-        assert rules.is_solution(rules.decode(x), rules.decode(y)).all()
-        assert sorted(fingerprint(rules.decode(x))) == sorted(fingerprint(puzzles))
-    rows = {tuple(row) for row in torch.cat([first[0], second[0], plain.x]).tolist()}
-    assert len(rows) == 15
-    x, _ = next(augmented.batches(5, torch.Generator().manual_seed(0)))
-    assert (x == first[0]).all()
+    first, second = (augmented.batch(5, seed=0, step=step) for step in range(2))
+    for batch in (first, second):
+        assert rules.is_solution(rules.decode(batch.x), rules.decode(batch.y)).all()
+        assert sorted(fingerprint(rules.decode(batch.x))) == sorted(fingerprint(puzzles))
+    assert len(torch.cat([first.x, second.x, augmented.x]).unique(dim=0)) == 15
+    assert torch.equal(augmented.batch(5, seed=0, step=0).x, first.x)
 
 
-def test_revealed_puzzles_keep_their_givens_and_their_solution():
-    x, y = (rules.encode(grids) for grids in generate(6, 400, seed=0))
-    shown = rules.reveal(x, y, 0.5, torch.Generator().manual_seed(0))
+@pytest.mark.parametrize("size", SIZES)
+def test_puzzles_that_are_not_trained_on_stay_as_they_are_with_an_answer_for_every_cell(size):
+    puzzles, solutions = generate(size, 8, seed=0)
+    plain = rules.puzzle_set(puzzles, solutions, revealed=1.0)  # nothing is revealed either
+    assert plain.augment is None
+    batch = plain.batch(8, seed=0, step=0)
+    for x, y in ((plain.x, plain.y), (batch.x, batch.y)):
+        assert sorted(rules.decode(x).tolist()) == sorted(puzzles.tolist())
+        assert sorted((y - 1).tolist()) == sorted(solutions.tolist())  # given cells as well
+
+
+def test_only_the_puzzles_to_train_on_are_augmented():
+    data = family.Data(size=6, train=20, test=20, new_classes=3, revealed=0.5)
+    sets = family.make(data)
+    assert {name: puzzles.augment is not None for name, puzzles in sets.items()} == {
+        "train": True,
+        "test": False,
+        "test_new_classes": False,
+    }
+
+
+def chi_square(count):
+    """About 1 where all of these are equally likely."""
+    count = np.asarray(count)
+    return ((count - count.mean()) ** 2 / count.mean()).sum() / (len(count) - 1)
+
+
+def test_revealed_puzzles_have_any_number_of_givens_equally_often():
+    puzzles, solutions = (np.tile(grids, (325, 1)) for grids in generate(4, 40, 0, clues=4))
+    x, y = rules.encode(puzzles), rules.encode(solutions)  # 13,000 with 12 blanks
+    shown = rules.reveal(x, y, 1.0, torch.Generator().manual_seed(0))
     given = x != 1
     assert (shown[given] == x[given]).all() and ((shown == x) | (shown == y)).all()
-    more = ((shown != x).sum(1) / (~given).sum(1)).double()
-    assert 0.4 < (more > 0).double().mean() < 0.55  # about half of the puzzles
-    assert 0.2 < more[more > 0].mean() < 0.3 and more.max() < 0.8  # a quarter of their blanks
-    assert (rules.reveal(x, y, 0.0) == x).all()
+    more = (shown != x).sum(1)
+    assert 0.2 < chi_square(more.bincount(minlength=13)) < 3  # 1 +- 0.4; 0 to 12 cells
+    cell = (shown != x).sum(0) / (~given).sum(0)
+    assert (cell - 0.5).abs().max() < 0.05  # each blank in half of them
 
 
-def test_only_training_puzzles_are_revealed():
-    grids = generate(6, 50, seed=0)
-    drawn = rules.puzzle_set(*grids, augmented=True, revealed=1.0)
-    x, y = next(drawn.batches(50, torch.Generator().manual_seed(0)))
-    assert (x != 1).sum() > 1.2 * (drawn.x != 1).sum()
-    assert rules.is_solution(rules.decode(x), rules.decode(y)).all()
-    assert rules.puzzle_set(*grids, revealed=1.0).augment is None
+def test_so_many_puzzles_as_asked_for_are_revealed():
+    x, y = (rules.encode(grids).repeat(10, 1) for grids in generate(9, 100, seed=0))
+    for share in (0.0, 0.3, 1.0):
+        shown = rules.reveal(x, y, share, torch.Generator().manual_seed(0))
+        changed = (shown != x).any(1).double().mean()
+        assert abs(changed - share * (1 - 1 / 57)) < 0.05  # of some 56 blanks none, once in 57
+
+
+def test_training_draws_reveal_cells_of_the_image_they_belong_to():
+    puzzles = rules.puzzle_set(*generate(6, 50, seed=0), augmented=True, revealed=1.0)
+    batch = puzzles.batch(50, seed=0, step=0)
+    assert (batch.x != 1).sum() > 1.5 * (puzzles.x != 1).sum()
+    assert rules.is_solution(rules.decode(batch.x), rules.decode(batch.y)).all()
