@@ -103,7 +103,7 @@ def test_files_are_read_as_people_have_them(tmp_path, case):
 @pytest.mark.parametrize("packed", (False, True))
 @pytest.mark.parametrize("encoding", ("utf-8", "utf-8-sig", "utf-16"))
 def test_bytes_tell_how_a_file_is_stored_and_not_its_name(tmp_path, name, packed, encoding):
-    data = PLAIN.replace("a,", "é,").encode(encoding)
+    data = table("{q},{a},{r},é", "question,answer,rating,source").encode(encoding)
     (tmp_path / name).write_bytes(gzip.compress(data) if packed else data)
     assert reads_all(tmp_path / name)
 
@@ -189,18 +189,22 @@ def test_read_says_that_a_file_is_cut_short(tmp_path):
         read_csv(path)
 
 
-def test_read_counts_lines_across_blocks(tmp_path, monkeypatch):
+def test_blocks_are_put_together_and_their_lines_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "BLOCK", 3)
     path = tmp_path / "grids.csv"
-    write_csv(path, PUZZLES[[0] * 8], ANSWERS[[0] * 8], range(8))
-    assert read_csv(path)[2].tolist() == list(range(8))
+    write_csv(path, PUZZLES[[0] * 9], ANSWERS[[0] * 9], range(9))
+    assert read_csv(path)[2].tolist() == list(range(9))
     text = path.read_text()
-    path.write_text(text + "oops\n")
-    with pytest.raises(ValueError, match="line 10: expected 4 columns"):
-        read_csv(path)
-    path.write_text(text + f"a,{'.' * 16},{'1234341221434321'},1\n")
-    with pytest.raises(ValueError, match="line 10: question: expected 81 cells as in the rows"):
-        read_csv(path)
+    for line, fault in (
+        ("oops", "expected 4 columns as in the first row, found 1"),
+        (
+            f"a,{'.' * 16},1234341221434321,1",
+            "question: expected 81 cells as in the rows before, found 16",
+        ),
+    ):
+        path.write_text(f"{text}{line}\n")
+        with pytest.raises(ValueError, match=f"line 11: {fault}"):
+            read_csv(path)
 
 
 def test_a_failing_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
