@@ -60,7 +60,7 @@ def toy_draw(ax, grid, given, points):
 
 
 def toy_parse(text):
-    return torch.tensor([".#'".index(sign) + 1 for sign in "".join(text.split())])
+    return torch.tensor([".<'".index(sign) + 1 for sign in "".join(text.split())])
 
 
 TOY = SimpleNamespace(
@@ -68,7 +68,7 @@ TOY = SimpleNamespace(
     values=toy_values,
     shape=toy_shape,
     block=lambda cells: (1, 3),
-    signs=lambda cells: ".#'",
+    signs=lambda cells: ".<'",
     draw=toy_draw,
 )
 TOY_RULES = SimpleNamespace(

@@ -75,7 +75,10 @@ class Page(HTMLParser):
 
 def player(**changes):
     return show.StepPlayer(
-        **(dict(puzzle=PUZZLE, answers=ANSWERS, solution=SOLUTION, q=Q, title="a <6x6>") | changes)
+        **(
+            dict(puzzle=PUZZLE, answers=ANSWERS, solution=SOLUTION, q=Q, title="a <b>6x6</b>")
+            | changes
+        )
     )
 
 
@@ -108,7 +111,10 @@ def test_player_shows_the_puzzle_before_its_script_runs():
     cells = [tuple(cell) for row in seen.rows for cell in row]
     assert cells == [("given", str(digit)) if digit else (None, "") for digit in PUZZLE]
     assert seen.text["status"] == "the puzzle · 12 of 36 cells given"
-    assert seen.text["title"] == "a <6x6>" and seen.root["aria-label"] == "Step player a <6x6>"
+    assert (
+        seen.text["title"] == "a <b>6x6</b>"
+        and seen.root["aria-label"] == "Step player a <b>6x6</b>"
+    )
     assert "https:" not in player()._repr_html_() and "http:" not in player()._repr_html_()
 
 
@@ -200,10 +206,11 @@ def test_player_shows_another_family(monkeypatch):
     toy = player(puzzle=[1, 0, 0, 0, 0, 2], answers=[[1, 1, 2, 2, 2, 2]], solution=None, q=None,
                  title="it's", family="toy")  # fmt: skip
     seen = Page(toy._repr_html_())
-    assert [[sign for _, sign in row] for row in seen.rows] == [["#", "", ""], ["", "", "'"]]
-    assert seen.steps["grids"] == ["#....'", "##''''"]
+    assert [[sign for _, sign in row] for row in seen.rows] == [["<", "", ""], ["", "", "'"]]
+    assert seen.steps["grids"] == ["<....'", "<<''''"]
     assert seen.all("table") == [{"aria-label": "Toy grid"}]
-    assert repr(toy).split("\n")[3:] == ["# . .    # # '", ". . '    ' ' '"]
+    assert "<td class=given>&lt;</td>" in toy._repr_html_()
+    assert repr(toy).split("\n")[3:] == ["< . .    < < '", ". . '    ' ' '"]
 
 
 # A page with nothing but the player's elements, enough to run its script.
@@ -409,10 +416,10 @@ def test_solver_runs_the_segments_and_the_precision_it_is_told():
 def test_solver_reads_and_judges_as_the_family_does(monkeypatch):
     add_toy(monkeypatch)
     answers = torch.tensor([[2, 3, 1, 1, 1, 3], [2, 3, 3, 3, 3, 3]])
-    widget = box(model=ByHeart(answers, BOTH[:2]), example="#.. ..'", family="toy")
+    widget = box(model=ByHeart(answers, BOTH[:2]), example="<.. ..'", family="toy")
     assert widget.verdict == "A toy; the last answer keeps the rules."
-    assert widget.example.grids == ["#....'", "#'...'", "#'''''"]
-    widget = box(model=ByHeart(answers[:1], BOTH[:1]), example="#.. ..'", family="toy")
+    assert widget.example.grids == ["<....'", "<'...'", "<'''''"]
+    widget = box(model=ByHeart(answers[:1], BOTH[:1]), example="<.. ..'", family="toy")
     assert widget.verdict == "A toy; the last answer breaks the rules."
 
 

@@ -159,8 +159,10 @@ def execute(
     keep = partial(save_training, folder=out, run=about)
     began, before = time.perf_counter(), training.seconds
     stopped = train(training, {"test": tests["test"].first(WATCHED)}, save=keep, minutes=minutes)
-    if stopped or ranks.rank > 0:
-        return stopped or "finished"
+    if ranks.rank > 0:
+        return "finished"
+    if stopped:
+        return stopped
     save(training.averaged, out, family=run.family, run=about)
     result = {
         "name": run.name,

@@ -1,149 +1,170 @@
-"""book/speed.md and its figures, made from book/results/*.json: every number on the page is a
-measured one.
+"""book/speed.md, book/laboratory.md and their figures, made from book/results/bench-*.json.
 
 python tests/benchmarks/page.py
+
+Every number on these pages stands in such a file. The exception is said to be one: the last
+section of the laboratory, notes of single runs.
 """
 
 import json
 from pathlib import Path
+from string import Template
 
+import figures
 import matplotlib.pyplot as plt
 
-from tinyrec.checkpoints import write_atomically
-from tinyrec.show.style import COLOURS, INK, STYLE, new_figure, tint
+from tinyrec.show.style import STYLE
 
-BOOK = Path(__file__).parents[2] / "book"
-TEMPLATE = Path(__file__).parent / "speed.template.md"
-NEEDED = (
-    "solve-6x6", "solve-9x9", "throughput", "sizes", "profile", "memory",
-    "stopping", "attempts", "precision", "kinds", "recipe",
-)  # fmt: skip
-KINDS = {
-    "matrix products": "answer",
-    "fused kernels": "changed",
-    "other operations": "wrong",
-    "Python and the rest": "muted",
-}
+HERE = Path(__file__).parent
+BOOK = HERE.parents[1] / "book"
+FILES = "https://github.com/tinyrec/tinyrec/blob/main/book/results"
 
 
 def main(results: Path = BOOK / "results", out: Path = BOOK) -> None:
-    found = {
-        path.stem.removeprefix("bench-"): json.loads(path.read_text())
+    found = Results(
+        (path.stem.removeprefix("bench-"), json.loads(path.read_text()))
         for path in sorted(results.glob("bench-*.json"))
-    }
-    if missing := set(NEEDED) - set(found):
-        raise SystemExit(f"no page yet: {results} has no bench-{min(missing)}.json")
-    figures = {
-        "solve": solve_figure(found["solve-6x6"], found["solve-9x9"]),
-        "throughput": throughput_figure(found["throughput"]),
-        "profile": profile_figure(found["profile"]),
-        "memory": memory_figure(found["memory"]),
+    )
+    drawn = {
+        "solve": figures.solve_figure(found["solve-6x6"], found["solve-9x9"]),
+        "throughput": figures.throughput_figure(found["throughput"]),
+        "profile": figures.profile_figure(found["profile"]),
+        "memory": figures.memory_figure(found["memory"]),
     }
     folder = out / "_static" / "speed"
     folder.mkdir(parents=True, exist_ok=True)
-    for name, figure in figures.items():
+    for name, figure in drawn.items():
         with plt.rc_context(STYLE):
             figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
-    write_atomically(out / "speed.md", page(found).encode())
+    for name, values in {"speed": speed(found), "laboratory": laboratory(found)}.items():
+        template = Template((HERE / f"{name}.template.md").read_text())
+        (out / f"{name}.md").write_text(template.substitute(values))
 
 
-def page(found: dict) -> str:
-    """The template with its {names} filled in."""
-    text = TEMPLATE.read_text()
-    for name, value in values(found).items():
-        text = text.replace("{" + name + "}", value)
-    return text
+class Results(dict):
+    """What was measured, by the name of its part."""
+
+    def __missing__(self, part):
+        raise SystemExit(f"no page yet: book/results/ has no bench-{part}.json")
 
 
-def values(found: dict) -> dict[str, str]:
-    six, nine = found["solve-6x6"], found["solve-9x9"]
-    throughput, stopping = found["throughput"], found["stopping"]
-    ways = throughput["ways"]
-    ours = ways["tinyrec"]["times_as_fast_as"]
-    alone = ways["tinyrec, one process"]["times_as_fast_as"]
-    precision = throughput["precision"]
-    best = f"textbook, {precision}, compiled"
+def speed(found: Results) -> dict[str, str]:
+    """What speed.template.md leaves open, by name."""
+    six, nine, throughput = found["solve-6x6"], found["solve-9x9"], found["throughput"]
+    best = best_textbook(throughput)
     return {
-        "machine": machines(found),
-        "six_median": f"{six['median_seconds']:.0f}",
+        "six_seconds": f"{six['median_seconds']:.0f}",
         "six_longest": f"{six['longest_seconds']:.0f}",
-        "six_precision": six["runs"][0]["result"]["precision"],
-        "six_lowest": f"{six['lowest_exact']:.1%}",
-        "nine_lowest": f"{nine['lowest_exact']:.1%}",
+        "six_seeds": str(len(six["runs"])),
+        "six_exact": percent(six["lowest_exact"]),
+        "six_where": where(six, six["runs"][0]["result"]["precision"]),
+        "nine_minutes": f"{nine['longest_seconds'] / 60:.0f}",
+        "nine_exact": percent(nine["lowest_exact"]),
         "nine_attempts": str(nine["run"]["attempts"]),
-        "nine_minutes": f"{nine['longest_seconds'] / 60:.1f}",
-        "nine_machine": nine["machine"]["device"],
-        "seeds": str(len(six["runs"])),
-        "nine_seeds": str(len(nine["runs"])),
-        "solve_table": solve_table(six) + solve_table(nine, head=False),
-        "throughput_table": throughput_table(ways),
-        "ratio_textbook": spread(ours["textbook"]),
-        "ratio_best": spread(ours[best]),
-        "precision": precision,
-        "aim": "reached" if ours[best]["median"] >= 1.25 else "did not reach",
-        "throughput_machine": throughput["machine"]["device"],
-        "ratio_alone": spread(alone[best]),
-        "first_ours": f"{ways['tinyrec']['first_call_seconds']:.0f}",
-        "first_best": f"{ways[best]['first_call_seconds']:.0f}",
+        "nine_where": where(nine, nine["runs"][0]["result"]["precision"]),
+        "ratio": f"{ours(throughput)[best]['median']:.2f}",
+        "ratio_plain": f"{ours(throughput)['textbook']['median']:.2f}",
+        "best": best,
+        "throughput_where": where(throughput, throughput["precision"]),
+        "rounds": str(throughput["rounds"]),
+    }
+
+
+def laboratory(found: Results) -> dict[str, str]:
+    """What laboratory.template.md leaves open, by name."""
+    stopping, throughput, precision = found["stopping"], found["throughput"], found["precision"]
+    model, best = throughput["model"], best_textbook(throughput)
+    again = found["kinds"]["kinds"][0]["again"]
+    return {
+        "files": FILES,
+        "machines": machines(found),
+        "solve_table": solve_table(found["solve-6x6"], found["solve-9x9"]),
+        "work": (
+            f"the TRM mixer of width {model['width']}, T = {model['recursions']}, "
+            f"n = {model['latent_steps']}, batch {throughput['batch']}, {model['length']} cells"
+        ),
+        "throughput_table": throughput_table(throughput["ways"]),
+        "ratio_best": spread(ours(throughput)[best]),
+        "best": best,
+        "bfloat16": ", ".join(map(percent, precision["bfloat16"])),
+        "float32": ", ".join(map(percent, precision["float32"])),
+        "seeds": str(len(precision["seeds"])),
         "sizes_table": sizes_table(found["sizes"]["sizes"]),
         "sizes_precision": found["sizes"]["precision"],
+        "memory_batch": str(found["memory"]["batch"]),
         "stopping_table": stopping_table(stopping["models"]),
-        "attempts_table": attempts_table(found["attempts"]["models"]),
-        "many_exact": f"{stopping['many']['exact']:.2%}",
-        "many_full": f"{stopping['many']['exact_all_segments']:.2%}",
+        "many": f"{stopping['many']['puzzles']:,}",
+        "many_exact": percent(stopping["many"]["exact"], 2),
+        "many_full": percent(stopping["many"]["exact_all_segments"], 2),
         "many_seconds": f"{stopping['many']['seconds']:.0f}",
-        "many_puzzles": f"{stopping['many']['puzzles']:,}",
-        "bfloat16": each(found["precision"]["bfloat16"]),
-        "float32": each(found["precision"]["float32"]),
-        "kinds_again_machine": found["kinds"]["kinds"][0]["again"]["machine"]["device"],
+        "attempts_table": attempts_table(found["attempts"]["models"]),
         "kinds_table": kinds_table(found["kinds"]["kinds"]),
+        "again": f"{again['attempts']} attempts at the first {again['puzzles']} puzzles",
+        "again_where": again["machine"]["device"],
         "recipe_tables": "\n".join(map(recipe_table, found["recipe"]["recipes"])),
         "gpu": gpu_section(found.get("gpu")),
     }
 
 
-def machines(found: dict) -> str:
-    """One line where everything was measured on one machine, otherwise a line for each."""
+def ours(throughput: dict) -> dict[str, dict]:
+    """How many times as fast tinyrec is as each other way."""
+    return throughput["ways"]["tinyrec"]["times_as_fast_as"]
+
+
+def best_textbook(throughput: dict) -> str:
+    """The label of the textbook's fastest setting."""
+    rates = {name: way["rate"]["median"] for name, way in throughput["ways"].items()}
+    return max((name for name in rates if name.startswith("textbook")), key=rates.get)
+
+
+def where(found: dict, precision: str) -> str:
+    machine = found["machine"]
+    return f"{machine['device']}, {machine['threads']} threads, {precision}"
+
+
+def machines(found: Results) -> str:
+    """A line for each machine: what was measured there. Of the recipe no time is told."""
     parts = {}
     for name, measured in found.items():
-        for part in measured.get("recipes", [measured]):
-            line = "{device}, threads: {threads}, torch {torch}".format(**part["machine"])
-            parts.setdefault(line, {})[name] = None  # a dict keeps the order, a name once
-    if len(parts) == 1:
-        return f"Machine: {next(iter(parts))}."
-    return "\n".join(f"- {', '.join(names)}: {line}." for line, names in parts.items())
+        if name != "recipe":
+            line = "{device}, {threads} threads, torch {torch}".format(**measured["machine"])
+            parts.setdefault(line, []).append(name)
+    return "\n".join(f"- {line}: {', '.join(names)}" for line, names in parts.items())
 
 
-def each(shares: list[float]) -> str:
-    return ", ".join(f"{share:.1%}" for share in shares)
+def percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
 
 
 def spread(ratio: dict) -> str:
     return f"{ratio['median']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})"
 
 
-def table(rows: list[list[str]], head: list[str] | None = None) -> str:
-    lines = [head, ["---"] * len(head), *rows] if head else rows
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
+def interval(found: dict, digits: int = 1) -> str:
+    low, high = found["interval_95"]
+    return f"{100 * low:.{digits}f} to {percent(high, digits)}"
 
 
-def solve_table(found: dict, head: bool = True) -> str:
-    columns = [
-        "preset", "seed", "command to end", "training alone", "first attempt", "exact, held out", "95 % interval"
-    ]  # fmt: skip
-    rows = [
-        [
-            found["preset"],
-            str(run["seed"]),
-            f"{run['seconds']:.0f} s",
-            f"{run['result']['seconds']:.0f} s",
-            f"{run['result']['test'].get('exact_first_attempt', run['result']['test']['exact']):.1%}",
-            f"{run['result']['test']['exact']:.1%}",
-            "{:.1%} to {:.1%}".format(*run["result"]["test"]["interval_95"]),
-        ]
-        for run in found["runs"]
-    ]
-    return table(rows, columns if head else None)
+def table(head: list[str], rows: list[list[str]]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in [head, ["---"] * len(head), *rows])
+
+
+def solve_table(*presets: dict) -> str:
+    rows = []
+    for preset in presets:
+        for run in preset["runs"]:
+            result, test = run["result"], run["result"]["test"]
+            rows.append(
+                [
+                    preset["preset"],
+                    str(run["seed"]),
+                    f"{run['seconds']:.0f} s",
+                    f"{result['seconds']:.0f} s",
+                    percent(test.get("exact_first_attempt", test["exact"])),
+                    f"{percent(test['exact'])} ({interval(test)})",
+                ]
+            )
+    return table(["preset", "seed", "to the end", "training", "first attempt", "exact"], rows)
 
 
 def throughput_table(ways: dict) -> str:
@@ -153,72 +174,53 @@ def throughput_table(ways: dict) -> str:
         first = f"{way['first_call_seconds']:.0f} s"
         rate = f"{way['rate']['median']:.0f}"
         rows.append([name, first, rate, spread(against) if against else "1"])
-    return table(rows, ["way", "first call", "puzzles a second", "against the textbook"])
+    return table(["way", "first call", "puzzles a second", "against the textbook"], rows)
 
 
-def sizes_table(rows: list[dict]) -> str:
-    return table(
+def sizes_table(sizes: list[dict]) -> str:
+    names = {"mlp": "mixer", "attention": "attention"}
+    rows = [
         [
-            [
-                str(row["cells"]),
-                {"mlp": "mixer", "attention": "attention"}[row["mixing"]],
-                f"{row['training']['median']:.0f}",
-                f"{row['inference']['median']:.0f}",
-                f"{row['peak_memory_MB']:.0f} MB",
-            ]
-            for row in rows
-        ],
-        [
-            "cells",
-            "mixing",
-            "training, puzzles a second",
-            "16 segments, puzzles a second",
-            "peak memory",
-        ],
-    )
+            str(row["cells"]),
+            names[row["mixing"]],
+            f"{row['training']['median']:.0f}",
+            f"{row['inference']['median']:.0f}",
+            f"{row['peak_memory_MB']:.0f} MB",
+        ]
+        for row in sizes
+    ]
+    return table(["cells", "mixing", "training", "all segments", "peak memory"], rows)
 
 
 def stopping_table(models: list[dict]) -> str:
-    return table(
+    rows = [
         [
-            [
-                row["model"],
-                f"{row['puzzles']:,}",
-                f"{row['exact_all_segments']:.2%}",
-                f"{row['exact_from_half']:.2%} ({row['mean_segments_from_half']:.1f})",
-                f"{row['exact_stopping']:.2%} ({row['mean_segments']:.1f})",
-                f"{row['segments'] / row['mean_segments']:.1f} times",
-            ]
-            for row in models
-        ],
-        ["model", "puzzles", "all segments", "from 50 % on", "from 98 % on", "fewer segments"],
-    )
+            row["model"],
+            percent(row["exact_all_segments"]),
+            f"{percent(row['exact_from_half'])} ({row['mean_segments_from_half']:.1f})",
+            f"{percent(row['exact_stopping'])} ({row['mean_segments']:.1f})",
+        ]
+        for row in models
+    ]
+    return table(["model", "all segments", "from 50 % on", "from 98 % on"], rows)
 
 
 def attempts_table(models: list[dict]) -> str:
-    """A row for each model and number of attempts."""
-    return table(
+    """A row for each model, a column for each number of attempts."""
+    counts = [str(row["attempts"]) for row in models[0]["rows"]]
+    rows = [
         [
-            [
-                model["model"],
-                str(row["attempts"]),
-                f"{row['exact']:.1%}",
-                "{:.1%} to {:.1%}".format(*row["interval_95"]),
-                f"{row['mean_segments']:.1f}",
-                f"{row['sure_but_wrong']} of {row['sure']:,}",
-            ]
-            for model in models
-            for row in model["rows"]
-        ],
-        [
-            "model",
-            "attempts",
-            "exact",
-            "95 % interval",
-            "segments, all attempts",
-            "sure, but wrong",
-        ],
-    )
+            model["model"],
+            *(percent(row["exact"]) for row in model["rows"]),
+            f"{model['rows'][0]['mean_segments']:.1f}, {model['rows'][-1]['mean_segments']:.1f}",
+            "{sure_but_wrong} of {sure:,}".format(**model["rows"][-1]),
+        ]
+        for model in models
+    ]
+    last = counts[-1]
+    columns = [f"{count} attempt{'s' * (count != '1')}" for count in counts]
+    head = [*columns, f"segments with 1, {last}", f"sure, but wrong, with {last}"]
+    return table(["model", *head], rows)
 
 
 def kinds_table(kinds: list[dict]) -> str:
@@ -227,18 +229,14 @@ def kinds_table(kinds: list[dict]) -> str:
             row["source"].replace("_", " "),
             f"{row['puzzles']:,}",
             f"{row['givens']:.1f}",
-            f"{row['exact_4_segments']:.1%}",
-            f"{row['exact']:.1%}",
-            "{:.1%} to {:.1%}".format(*row["interval_95"]),
-            "{:.0%} ({:.0%} to {:.0%})".format(row["again"]["exact"], *row["again"]["interval_95"]),
+            percent(row["exact_4_segments"]),
+            f"{percent(row['exact'])} ({interval(row)})",
+            f"{percent(row['again']['exact'], 0)} ({interval(row['again'], 0)})",
         ]
         for row in kinds
     ]
-    head = [
-        "source", "puzzles", "mean givens", "4 segments", "16 segments", "95 % interval (16)",
-        "8 attempts, first 100",
-    ]  # fmt: skip
-    return table(rows, head)
+    head = ["source", "puzzles", "mean givens", "4 segments", "all segments", "looking again"]
+    return table(head, rows)
 
 
 def recipe_table(recipe: dict) -> str:
@@ -246,111 +244,28 @@ def recipe_table(recipe: dict) -> str:
         [
             ", ".join(f"{name} {value}" for name, value in run["change"].items()) or "none",
             f"{run['steps']:,}",
-            f"{run['seconds']:,} s" if run["seconds"] else "not timed",
-            str(run["threads"]),
-            f"{run['exact']:.1%} of {run['n']:,}",
+            f"{percent(run['exact'])} of {run['n']:,}",
         ]
         for run in recipe["runs"]
     ]
-    head = [f"{recipe['preset']}: change", "steps", "training", "threads", "exact, held out"]
-    return table(rows, head)
+    return table([f"{recipe['preset']}: change", "steps", "exact"], rows)
 
 
 def gpu_section(found: dict | None) -> str:
     if found is None:
         return (
-            "`make bench-gpu` times full-size training on a GPU. **It has not been run**: no GPU was at hand. "
-            "Only its harness is tested, at a small size on a CPU."
+            "`make bench-gpu` times full-size training on a GPU. **It has not been run**: "
+            "no GPU was at hand. Only its harness is tested, at a small size on a CPU."
         )
     rows = [
         [name, f"{way['rate']['median']:.2f}", f"{way['share_of_peak']:.0%}"]
         for ways in found["pairs"]
         for name, way in ways.items()
     ]
-    where = "{device}, torch {torch}".format(**found["machine"])
-    return f"Measured with `make bench-gpu` on one {where}, pair by pair.\n\n" + table(
-        rows, ["way", "steps a second", "share of the measured matrix peak"]
+    made_on = "{device}, torch {torch}".format(**found["machine"])
+    return f"Measured with `make bench-gpu` on one {made_on}, pair by pair.\n\n" + table(
+        ["way", "steps a second", "share of the measured matrix peak"], rows
     )
-
-
-def solve_figure(*found):
-    """How accurate after how many seconds of training, a line for each seed; large: the finished
-    model.
-    """
-    figure, axes = new_figure(7.2, 3.4, 1, len(found), sharey=True)
-    for ax, preset in zip(axes, found):
-        for number, run in enumerate(preset["runs"]):
-            history = run["result"]["history"]
-            look = dict(color=COLOURS["answer"], marker="os^Dv"[number % 5])
-            ax.plot(
-                [0] + [entry["seconds"] for entry in history],
-                [0] + [100 * entry["test"] for entry in history],
-                ls="-", ms=5, lw=1.5, label=f"seed {run['seed']}", **look,
-            )  # fmt: skip
-            finished = 100 * run["result"]["test"]["exact"]
-            ax.plot([history[-1]["seconds"]], [finished], ls="", ms=11, mfc="none", **look)
-        ax.set(title=preset["preset"], xlabel="seconds of training", ylim=(-3, 103))
-        ax.yaxis.set_major_formatter("{x:.0f} %")
-    axes[0].set_ylabel("exact, first 200 held out")
-    axes[0].legend(loc="lower right", fontsize=9)
-    return figure
-
-
-def throughput_figure(found):
-    ways = found["ways"]
-    names = sorted(ways, key=lambda name: ways[name]["rate"]["median"])
-    figure, ax = new_figure(7.2, 0.9 + 0.45 * len(names))
-    for row, name in enumerate(names):
-        rate = ways[name]["rate"]
-        mine = name.startswith("tinyrec")
-        ax.barh(row, rate["median"], color=tint("answer" if mine else "muted", 0.7), height=0.6)
-        ax.plot([rate["low"], rate["high"]], [row, row], color=INK, ls="-", lw=2)
-        ax.annotate(
-            f"{rate['median']:.0f}", (max(rate["median"], rate["high"]), row), (6, 0),
-            textcoords="offset points", va="center",
-        )  # fmt: skip
-    ax.set_yticks(range(len(names)), names)
-    ax.set_xlabel("puzzles a second (line: middle half)")
-    ax.set_xlim(0, 1.12 * max(way["rate"]["high"] for way in ways.values()))
-    ax.grid(False, axis="y")
-    return figure
-
-
-def profile_figure(found):
-    ways = found["ways"]
-    figure, ax = new_figure(7.2, 0.9 + 0.6 * len(ways))
-    for row, (name, kinds) in enumerate(reversed(ways.items())):
-        left = 0
-        for kind, role in KINDS.items():
-            ax.barh(
-                row, kinds[kind], left=left, height=0.6, color=tint(role, 0.75), edgecolor=INK,
-                hatch="" if kind != "fused kernels" else "//", label=kind if row == 0 else None,
-            )  # fmt: skip
-            left += kinds[kind]
-        ax.annotate(f"{left:.0f}", (left, row), (6, 0), textcoords="offset points", va="center")
-    ax.set_yticks(range(len(ways)), reversed(ways))
-    ax.set_xlabel("milliseconds of a training step")
-    ax.set_xlim(0, 1.1 * max(sum(kinds.values()) for kinds in ways.values()))
-    ax.grid(False, axis="y")
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=9)
-    return figure
-
-
-def memory_figure(found):
-    """Peak memory against T and against the number of segments."""
-    figure, axes = new_figure(7.2, 3.2, 1, 2, sharey=True)
-    for ax, key, label in zip(axes, ("recursions", "segments"), ("recursions T", "segments")):
-        for name, role, mark in (("tinyrec", "answer", "o"), ("unrolled", "wrong", "s")):
-            rows = found[key]
-            ax.plot(
-                [row[key] for row in rows], [row[name] / 1000 for row in rows], mark,
-                ls="-" if name == "tinyrec" else "--", color=COLOURS[role], ms=6, label=name,
-            )  # fmt: skip
-        ax.set(xlabel=label, xticks=[row[key] for row in found[key]])
-        ax.set_ylim(bottom=0)
-    axes[0].set_ylabel("peak memory, GB")
-    axes[0].legend(loc="upper left")
-    return figure
 
 
 if __name__ == "__main__":

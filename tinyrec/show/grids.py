@@ -122,8 +122,8 @@ def grid_row(
     if givens is not None:
         givens = np.broadcast_to(np.asarray(givens), grids.shape)
     signs = key(legend, "wrong" if np.any(wrong) else "")
-    columns = columns or min(count, side_by_side(cells, family))
-    rows = -(-count // columns)
+    rows = -(-count // (columns or side_by_side(cells, family)))
+    columns = columns or -(-count // rows)  # rows of equal length, if they can be
     head = 0.08 + 0.19 * max(title.count("\n") + 1 for title in titles) if titles else 0.08
     foot = 0.4 if signs else 0.08
     height_of, width_of = families.find(family).shape(cells)

@@ -1,0 +1,188 @@
+"""Renew what the pages say about chapters and shipped models.
+
+    python book/tools/pages.py [--times]
+
+README.md, book/welcome.md and book/how_to_read.md hold blocks between two comments:
+
+    <!-- chapters: made by book/tools/pages.py -->
+    <!-- end -->
+
+What stands between them is made here, from _toc.yml, the notebooks and stored results;
+the rest of a page is written by hand. A test fails while a block is out of date.
+--times first puts the minutes of the last `make book` into the notebooks' boxes: for a
+machine with two cores.
+"""
+
+import argparse
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+COLAB = "https://colab.research.google.com/github/tinyrec/tinyrec/blob/main"
+BLOCK = re.compile(r"(?m)^<!-- (\w+): made by book/tools/pages\.py -->$")
+BOX = "> **Minutes**: 15 to read · about 4 on two CPU cores · GPU: not measured yet"
+
+
+class Chapter(NamedTuple):
+    file: str  # such as notebooks/01_puzzles.ipynb
+    number: int
+    name: str
+    question: str
+    read: str  # minutes, in the words of the box
+    cpu: str
+    gpu: str
+
+
+def chapters(root: Path = ROOT) -> list[Chapter]:
+    """The chapters that _toc.yml lists, in its order. ValueError: one of another form."""
+    toc = yaml.safe_load((root / "_toc.yml").read_text())
+    listed = [page["file"] for part in toc["parts"] for page in part["chapters"]]
+    return [read(root, f"{name}.ipynb") for name in listed if name.startswith("notebooks/")]
+
+
+def read(root: Path, file: str) -> Chapter:
+    cells = json.loads((root / file).read_text())["cells"]
+    prose = ("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    text = "\n".join(prose)
+    title = re.search(r"(?m)^# (\d+)\. ([^:\n]+): (.+\?)$", text)
+    if not title or int(title[1]) != int(Path(file).name[:2]):
+        raise ValueError(f"{file}: no title such as `# {Path(file).name[:2]}. Name: question?`")
+    box = re.search(
+        r"(?m)^> \*\*Minutes\*\*: (.+) to read · (.+) on two CPU cores · GPU: (.+)", text
+    )
+    if not box:
+        raise ValueError(f"{file}: no box such as `{BOX}`")
+    question = title[3][0].upper() + title[3][1:]
+    return Chapter(file, int(title[1]), title[2], question, *box.groups())
+
+
+def with_questions(root: Path) -> str:
+    """For the welcome page."""
+    rows = [[f"[{c.number}. {c.name}](../{c.file})", c.question] for c in chapters(root)]
+    return table(["chapter", "question"], rows) + gaps(root)
+
+
+def with_buttons(root: Path) -> str:
+    """For the README: what GitHub shows, and a way into Colab."""
+    rows = [
+        [f"[{c.number}. {c.name}]({c.file})", c.question, f"[open]({COLAB}/{c.file})"]
+        for c in chapters(root)
+    ]
+    return table(["chapter", "question", "Colab"], rows) + gaps(root)
+
+
+def with_minutes(root: Path) -> str:
+    """For the page on how to read."""
+    rows = [[f"[{c.number}. {c.name}](../{c.file})", c.read, c.cpu, c.gpu] for c in chapters(root)]
+    return table(["chapter", "minutes to read", "on two CPU cores", "on a GPU"], rows)
+
+
+def gaps(root: Path) -> str:
+    numbers = [c.number for c in chapters(root)]
+    if numbers == list(range(1, len(numbers) + 1)):
+        return ""
+    return "\nThe numbers that are missing belong to chapters still to be written.\n"
+
+
+def opening(root: Path) -> str:
+    """What the book's own model does, from its result and from book/results/."""
+    found = shipped(root)["sudoku-6x6"]
+    solve = json.loads((root / "book" / "results" / "bench-solve-6x6.json").read_text())
+    precision = solve["runs"][0]["result"]["precision"]
+    return (
+        f"A network with {found['weights']:,} weights solves {share(found)} minimal 6x6 Sudoku "
+        "that it has never seen. To train such a network, from command to answers, took "
+        f"{solve['median_seconds']:.0f} seconds on {solve['machine']['threads']} cores "
+        f"({solve['machine']['device']}, {precision}; median of {len(solve['runs'])} runs).\n"
+    )
+
+
+def models(root: Path) -> str:
+    """For the README: each model that ships, as its result.json says."""
+    rows = [
+        [name, f"{found['weights']:,}", share(found), duration(found["seconds"])]
+        for name, found in shipped(root).items()
+    ]
+    return table(["model", "weights", "held-out puzzles solved", "training"], rows)
+
+
+def shipped(root: Path) -> dict[str, dict]:
+    """result.json of each shipped model, by name, with its number of weights."""
+    from tinyrec.checkpoints import load_model  # late: torch takes seconds to load
+
+    found = {}
+    for file in sorted((root / "tinyrec" / "pretrained").glob("*/result.json")):
+        weights = sum(p.numel() for p in load_model(file.parent.name).parameters())
+        found[file.parent.name] = json.loads(file.read_text()) | {"weights": weights}
+    return found
+
+
+def share(found: dict) -> str:
+    test = found["test"]
+    more = f" (in up to {test['attempts']} attempts)" if test.get("attempts", 1) > 1 else ""
+    return f"{100 * test['exact']:.1f} % of {test['n']:,}{more}"
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in [head, ["---"] * len(head), *rows])
+
+
+BLOCKS = {
+    "README.md": {"chapters": with_buttons, "models": models},
+    "book/welcome.md": {"opening": opening, "chapters": with_questions},
+    "book/how_to_read.md": {"minutes": with_minutes},
+}
+
+
+def renewed(root: Path = ROOT) -> dict[Path, str]:
+    """Each page with its blocks as they should be. ValueError: blocks lacking or unknown."""
+    pages = {}
+    for name, blocks in BLOCKS.items():
+        text = (root / name).read_text()
+        if (found := BLOCK.findall(text)) != list(blocks):
+            raise ValueError(f"{name}: its blocks are {found}; they must be {list(blocks)}")
+        for block, make in blocks.items():
+            text = put(text, block, make(root))
+        pages[root / name] = text
+    return pages
+
+
+def put(page: str, block: str, text: str) -> str:
+    start, end = f"<!-- {block}: made by book/tools/pages.py -->\n", "<!-- end -->"
+    before, rest = page.split(start)
+    return before + start + text + end + rest.split(end, 1)[1]
+
+
+def put_times(root: Path = ROOT) -> None:
+    """The minutes of the last run at profile cpu, rounded, into each notebook's box."""
+    for chapter in chapters(root):
+        copy = root / "build" / "executed" / "cpu" / Path(chapter.file).name
+        if copy.exists():
+            seconds = json.loads(copy.read_text())["metadata"]["tinyrec"]["seconds"]
+            minutes = max(1, round(seconds / 60))
+            text = (root / chapter.file).read_text()
+            text = text.replace(f"{chapter.cpu} on two", f"about {minutes} on two", 1)
+            (root / chapter.file).write_text(text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Renew the lists on the pages.")
+    parser.add_argument("--times", action="store_true", help="renew the notebooks' minutes, too")
+    if parser.parse_args().times:
+        put_times()
+    for page, text in renewed().items():
+        if text != page.read_text():
+            page.write_text(text)
+            print(f"renewed: {page.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
