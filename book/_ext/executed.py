@@ -6,6 +6,7 @@ warning: its page shows how far the run came, and says so; whoever ran it has an
 run claimed and did not reach stands on its page as well.
 """
 
+import html
 import os
 import sys
 from pathlib import Path
@@ -19,22 +20,14 @@ import freshness  # noqa: E402  (the executor asks the same module)
 
 logger = logging.getLogger(__name__)
 
-FAILED = """\
-:::{{warning}}
-This chapter did not run to its end when this page was made. In it failed
+NOTICE = """\
+:::{{{kind}}}
+{words}
 
-````text
-{failed}
-````
-:::"""
-OUTSIDE = """\
-:::{{note}}
-When this page was made, {count} of {all} claims of this chapter did not hold:
-
-````text
 {lines}
-````
 :::"""
+FAILED = "This chapter did not run to its end when this page was made. What failed is"
+OUTSIDE = "When this page was made, {} of {} claims of this chapter did not hold:"
 
 
 def swap(app, docname, source):
@@ -70,19 +63,23 @@ def with_notices(text: str) -> str:
     executed = nbformat.reads(text, as_version=4)
     notices = []
     if failed := executed.metadata.get("tinyrec", {}).get("failed"):
-        notices.append(FAILED.format(failed=failed))
+        notices.append(notice("warning", FAILED, [failed]))
     claims = claim_record.made(executed)
     if outside := [claim["line"] for claim in claims.values() if claim["holds"] is False]:
-        notices.append(
-            OUTSIDE.format(count=len(outside), all=len(claims), lines="\n".join(outside))
-        )
+        notices.append(notice("note", OUTSIDE.format(len(outside), len(claims)), outside))
     if not notices:
         return text
     titles = [n for n, cell in enumerate(executed.cells) if cell.source.startswith("# ")]
     behind = titles[0] + 1 if titles else 0
-    notice = nbformat.v4.new_markdown_cell("\n\n".join(notices), id="notices")
-    executed.cells.insert(behind, notice)
+    cell = nbformat.v4.new_markdown_cell("\n\n".join(notices), id="notices")
+    executed.cells.insert(behind, cell)
     return nbformat.writes(executed)
+
+
+def notice(kind: str, words: str, lines: list[str]) -> str:
+    """A box for the page; its lines are taken as they are, not as Markdown."""
+    lines = (html.escape(" ".join(line.split()), quote=False) for line in lines)
+    return NOTICE.format(kind=kind, words=words, lines="\n\n".join(f"<p>{x}</p>" for x in lines))
 
 
 def setup(app):

@@ -137,14 +137,15 @@ class ClaimTable:
         return "\n".join([*lines, self.sum])
 
     def _repr_html_(self):
-        left = 'style="text-align:left"'
+        left = 'style="text-align:left;padding:0.2em 0.6em;color:inherit"'
         head = "".join(f'<th scope="col" {left}>{name}</th>' for name in HEADINGS)
         rows = "".join(
             "<tr>" + "".join(f"<td {left}>{html.escape(cell)}</td>" for cell in row) + "</tr>"
             for row in self.rows
         )
         return (
-            f'<table class="tinyrec-claims"><caption {left}>{self.sum}</caption>'
+            # As a dataframe, which the page shows on its own ground, dark or light.
+            f'<table class="dataframe tinyrec-claims"><caption {left}>{self.sum}</caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
         )
 
