@@ -79,8 +79,9 @@ def test_anything_else_is_refused_in_words(field, values, expected):
     "config, field", [(config, f.name) for config in CONFIGS for f in fields(config)]
 )
 def test_every_field_of_every_config_is_checked(config, field):
-    with pytest.raises(ValueError, match=f"{config.__name__}.{field} is"):
-        config(**{field: object()})
+    for nonsense in (object(), -1):
+        with pytest.raises(ValueError, match=f"{config.__name__}.{field} is"):
+            config(**{field: nonsense})
 
 
 @pytest.mark.parametrize("config", [PartsConfig, TRMConfig, HRMConfig])
