@@ -1,4 +1,4 @@
-"""Puzzle sets: a step's batch depends on seed and step alone; puzzle, answer and id stay together."""
+"""Puzzle sets: a batch depends on seed and step alone; puzzle, answer and id stay together."""
 
 import pytest
 import torch
