@@ -24,7 +24,8 @@ Decay = Annotated[float, Range(0, 1, open=True)]
 def check_fields(config) -> None:
     """ValueError, naming the field, where a value is not what its annotation allows.
 
-    Annotations are the names above, Literal for a choice, classes, and any of them `| None`.
+    Annotations are the names above, Literal for a choice, classes, a tuple[...] of as many of these
+    as it has parts, and any of them `| None`.
     """
     hints = get_type_hints(type(config), include_extras=True)
     for name in (field.name for field in fields(config)):
@@ -43,8 +44,12 @@ def fits(value, hint) -> bool:
         if isinstance(value, bool) or not isinstance(value, (int, kind)):
             return False
         return math.isfinite(value) and low <= value and (value < high if open else value <= high)
-    kind = get_origin(hint) or hint
-    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+    if get_origin(hint) is tuple:
+        parts = get_args(hint)
+        return (
+            isinstance(value, tuple) and len(value) == len(parts) and all(map(fits, value, parts))
+        )
+    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
 
 
 def in_words(hint) -> str:
@@ -58,4 +63,6 @@ def in_words(hint) -> str:
         if high == math.inf:
             return f"{what} of at least {low}"
         return f"{what} from {low} to {'below ' if open else ''}{high}"
-    return (get_origin(hint) or hint).__name__
+    if get_origin(hint) is tuple:
+        return f"a tuple of {', '.join(map(in_words, get_args(hint)))}"
+    return hint.__name__

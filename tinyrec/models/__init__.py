@@ -4,7 +4,8 @@
     config.vocab, .length       tokens that there are, tokens of a puzzle (L)
     config.segments             the most segments that a puzzle gets
     model.initial_state(B, dtype) -> state
-                                a tuple of tensors (B, ...); its dtype is that of the forward pass
+                                a tuple of tensors (B, ...); their dtype asks for the precision of
+                                the forward pass, which may be float32 all the same
     model(tokens, state, puzzle_ids) -> state, logits, q
                                 one segment: tokens (B, L), puzzle_ids (B,) or None ->
                                 detached state, logits (B, L, vocab), q (B, 2) or None.

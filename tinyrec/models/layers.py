@@ -88,7 +88,7 @@ class SwiGLU(nn.Module):
 
     def __init__(self, size: int, expansion: float, multiple: int):
         super().__init__()
-        inner = math.ceil(round(expansion * size * 2 / 3) / multiple) * multiple
+        inner = math.ceil(max(1, round(expansion * size * 2 / 3)) / multiple) * multiple
         self.gate_up = Linear(size, 2 * inner)
         self.down = Linear(inner, size)
 
