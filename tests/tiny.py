@@ -97,7 +97,7 @@ def outcome(training: Training) -> tuple[dict[str, torch.Tensor], list[dict]]:
 
 
 def changed(run: dict = RUN, **parts) -> dict:
-    """A run with parts changed: changed(training=dict(steps=2)) leaves the rest of training as it is."""
+    """A run with parts changed; of a part that is an object, only the keys named."""
     run = copy.deepcopy(run)
     for name, value in parts.items():
         whole = isinstance(run.get(name), dict) and isinstance(value, dict)
