@@ -3,9 +3,9 @@
     python book/tools/claims.py [NAME ...] [--seeds N ...] [--minutes M] [--again]
 
 Runs each chapter for every seed, in both precisions (where it picks one), on one thread and on two,
-and some runs with an older processor's instruction set. What has run is kept at once and is not run again, so this can
-be stopped at any time and goes on where it was; --again begins the named chapters anew.
-tests/test_claims.py holds every promised range against the file.
+and some runs with an older processor's instruction set. What has run is kept at once and is not run
+again, so this can be stopped at any time and goes on where it was; --again begins the named
+chapters anew. tests/test_claims.py holds every promised range against the file.
 """
 
 import argparse
