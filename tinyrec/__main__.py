@@ -18,8 +18,9 @@ import torch
 from tinyrec import checkpoints
 from tinyrec.device import machine, pick_device, pick_precision
 from tinyrec.evaluate import answer, evaluate
+from tinyrec.official import convert
 from tinyrec.puzzles.families import FAMILIES, find
-from tinyrec.runs import accuracy, execute, load_run, presets
+from tinyrec.runs import accuracy, execute, load_run, presets, take
 from tinyrec.train import Diverged
 
 STOPPED = {"interrupted": 130, "terminated": 143, "out of time": 0, "finished": 0}
@@ -150,9 +151,9 @@ class Progress:
 
 def convert_official(options) -> int:
     """Turn an official HRM or TRM checkpoint into a model's folder; nothing in it is executed."""
-    from tinyrec.official import convert
-
-    convert(Path(options.official), Path(options.config), Path(options.out))
+    out = Path(options.out)
+    take(out)
+    convert(Path(options.official), Path(options.config), out)
     print(f"{options.official} -> {options.out}")
     return 0
 

@@ -220,7 +220,7 @@ def accuracy(answers: torch.Tensor, puzzles: PuzzleSet) -> dict:
     }
 
 
-def take(out: Path, again: bool) -> None:
+def take(out: Path, again: bool = False) -> None:
     """Make the output folder, or say why it cannot be used."""
     for name in ("model.safetensors", "config.json", "result.json", "card.md", *CHECKPOINTS):
         if (out / name).exists() and not (again and name != "result.json"):
