@@ -63,7 +63,8 @@ def evaluate_file(options) -> int:
     puzzles = family.read(options.data).first(options.limit)
     device = pick_device()
     dtype = pick_precision(device)
-    how = dict(segments=options.segments or model.config.segments, dtype=dtype, progress=True)
+    how = dict(segments=options.segments or model.config.segments, dtype=dtype)
+    how["progress"] = sys.stderr.isatty()  # a log stays clean
     began = time.perf_counter()
     if options.stop_early or options.attempts > 1:
         how |= dict(attempts=options.attempts, view=family.view, puzzle_ids=puzzles.ids)
