@@ -185,6 +185,13 @@ def positive(text: str) -> int:
     return number
 
 
+def natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0, got {number}")
+    return number
+
+
 def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog="python -m tinyrec", description="Recursive reasoning with tiny networks."
@@ -204,13 +211,13 @@ def parser() -> argparse.ArgumentParser:
         of = families.add_parser(name)
         family.options(of)
         of.add_argument("--count", type=positive, required=True)
-        of.add_argument("--seed", type=int, default=0)
+        of.add_argument("--seed", type=natural, default=0)
         of.add_argument("--out", required=True, metavar="FILE.csv[.gz]")
 
     add = command("train", train_run, "train a model").add_argument
     add("run", metavar="PRESET|CONFIG.json", help=f"one of {', '.join(presets())}, or a file")
     add("--out", required=True, metavar="DIR")
-    add("--seed", type=int, help="of the weights and of every draw")
+    add("--seed", type=natural, help="of the weights and of every draw")
     add("--data", metavar="FILE", help="train and test on the puzzles of this file")
     add("--resume", action="store_true", help="go on from the checkpoint in DIR")
     add("--minutes", type=float, metavar="M", help="save and stop after so long")
@@ -226,7 +233,7 @@ def parser() -> argparse.ArgumentParser:
         "--attempts", type=positive, default=1, metavar="N",
         help="stop early; where q is not sure, try up to N symmetric images of the puzzle",
     )  # fmt: skip
-    add("--seed", type=int, default=0, help="of the symmetric images")
+    add("--seed", type=natural, default=0, help="of the symmetric images")
 
     add = command("solve", solve, "answer one puzzle").add_argument
     add("puzzle", metavar="PUZZLE", help="as text; . or 0 for blanks, borders are allowed")
@@ -234,7 +241,7 @@ def parser() -> argparse.ArgumentParser:
     add("--family", choices=FAMILIES, default=next(iter(FAMILIES)))
     add("--segments", type=positive, help="at most; default: the model's own number")
     add("--attempts", type=positive, default=8, help="at most; default: 8")
-    add("--seed", type=int, default=0, help="of the symmetric images")
+    add("--seed", type=natural, default=0, help="of the symmetric images")
     add("--verbose", action="store_true", help="show the answer after every segment")
 
     add = command("convert", convert_official, "convert an official checkpoint").add_argument
