@@ -106,7 +106,7 @@ def solve(options) -> int:
         seed=options.seed, watch=show,
     )  # fmt: skip
     answers = found.tokens
-    show.end(family.picture(answers[0]))
+    show.end(family.picture(answers[0]), found.q.item())
     print(f"answer: {family.line(answers[0])}")
     for name, good in family.judge(x[None], answers).items():
         print(f"{name}: {'yes' if good.item() else 'no'}")
@@ -119,7 +119,7 @@ class Progress:
     """What `solve` shows meanwhile.
 
     On a terminal the grid of now, drawn over that of before, with segment and q; with --verbose the
-    grid after every segment; otherwise a line for each attempt, at its end.
+    grid after every segment; otherwise a line for each attempt, at its end. At last the answer.
     """
 
     def __init__(self, family, options):
@@ -130,7 +130,7 @@ class Progress:
     def __call__(self, attempt: int, segment: int, tokens: torch.Tensor, q: float | None) -> None:
         if attempt > self.attempt and not self.redraw:
             print(f"{self.line}: not sure, looking again at a symmetric image")
-        says = "" if q is None else f", says solved: {1 / (1 + math.exp(-q)):.0%}"
+        says = "" if q is None else f", says solved: {chance(q):.0%}"
         self.line, self.attempt = f"attempt {attempt}, segment {segment}{says}", attempt
         grid = self.family.picture(tokens)
         if self.verbose:
@@ -143,11 +143,18 @@ class Progress:
         print(f"{up}{text}", flush=True)
         self.drawn = text.count("\n") + 1
 
-    def end(self, grid: str) -> None:
+    def end(self, grid: str, q: float) -> None:
+        if self.attempt > 1:
+            self.line += f"; the surest of {self.attempt} attempts: {chance(q):.0%}"
         if self.redraw:
             self.draw(f"{grid}\n\n{self.line}")
         else:
-            print(f"{self.line}\n" if self.verbose else f"{self.line}\n\n{grid}\n")
+            print(f"{self.line}\n\n{grid}\n")
+
+
+def chance(q: float) -> float:
+    """The probability of "solved" that a halting logit stands for."""
+    return 1 / (1 + math.exp(-q))
 
 
 def convert_official(options) -> int:
