@@ -154,7 +154,7 @@ class Progress:
 
 def chance(q: float) -> float:
     """The probability of "solved" that a halting logit stands for."""
-    return 1 / (1 + math.exp(-q))
+    return (1 + math.tanh(q / 2)) / 2  # unlike exp it cannot overflow
 
 
 def convert_official(options) -> int:
