@@ -157,6 +157,8 @@ def test_data_writes_puzzles_that_can_be_read_again(capsys, tmp_path):
     puzzles, solutions, ratings = read_csv(out)
     assert puzzles.shape == (12, 16) and (ratings >= 0).all()
     assert rules.is_solution(puzzles, solutions).all()
+    said(capsys, *words, "--seed", 6)
+    assert (read_csv(out)[0] != puzzles).any()
 
 
 def test_data_with_a_chosen_number_of_clues(capsys, tmp_path):

@@ -6,14 +6,12 @@ from dataclasses import fields, replace
 import pytest
 import torch
 import toy_family
+from commands import puzzle_file
 from tiny import RUN, changed, different, on_any_machine, timeless, write_run
 
 from tinyrec.checkpoints import load
 from tinyrec.puzzles.families import FAMILIES
 from tinyrec.puzzles.sudoku import family as sudoku
-from tinyrec.puzzles.sudoku import rules
-from tinyrec.puzzles.sudoku.files import write_csv
-from tinyrec.puzzles.sudoku.generate import generate
 from tinyrec.runs import Run, execute, load_run, make_data, make_model
 
 SPEED = {"seconds", "seconds_with_tests"}
@@ -112,9 +110,7 @@ def test_no_setting_of_the_data_is_without_its_test():
 @pytest.mark.parametrize("name, value", DATA_SETTINGS, ids=str)
 def test_every_setting_of_the_data_changes_the_puzzles_and_their_description(tmp_path, name, value):
     if name == "file":
-        puzzles, solutions = generate(4, 60, seed=9)
-        value = str(tmp_path / value)
-        write_csv(value, puzzles, solutions, [0] * 60)
+        value = str(puzzle_file(tmp_path / value))
     other = replace(BASE, **{name: value})
     moved = different(seen(BASE), seen(other))
     if name == "revealed":
@@ -126,11 +122,15 @@ def test_every_setting_of_the_data_changes_the_puzzles_and_their_description(tmp
 
 
 def test_a_description_promises_no_more_puzzles_than_a_file_has(tmp_path):
-    puzzles, solutions = generate(4, 60, seed=9)
-    write_csv(tmp_path / "f.csv", puzzles, solutions, [0] * 60)
-    data = sudoku.Data(size=4, train=500, test=10, file=str(tmp_path / "f.csv"))
+    data = sudoku.Data(size=4, train=500, test=10, file=str(puzzle_file(tmp_path / "f.csv")))
     assert len(sudoku.make(data)["train"]) < 60
     assert sudoku.describe(data)["train"].startswith("at most 500 Sudoku puzzles")
+
+
+def test_which_puzzles_of_a_file_are_held_out_depends_on_the_seed(tmp_path):
+    data = sudoku.Data(size=4, train=30, test=10, file=str(puzzle_file(tmp_path / "f.csv")))
+    assert not different(seen(data), seen(data))
+    assert "test.x" in different(seen(data), seen(replace(data, seed=1)))
 
 
 def test_training_puzzles_are_augmented_and_test_puzzles_are_not():
@@ -145,11 +145,9 @@ def test_training_puzzles_are_augmented_and_test_puzzles_are_not():
 
 
 def test_a_file_can_be_used_in_place_of_the_runs_own_puzzles(tmp_path):
-    puzzles, solutions = generate(4, 60, seed=9)
-    file = tmp_path / "f.csv"
-    write_csv(file, puzzles, solutions, [0] * 60)
+    file = puzzle_file(tmp_path / "f.csv")
     run = load_run(str(write_run(tmp_path)), str(file))
-    stored = {row.numpy().tobytes() for row in rules.encode(puzzles)}
+    stored = {row.numpy().tobytes() for row in sudoku.read(file).x}
     sets = make_data(run)
     assert all(row.numpy().tobytes() in stored for puzzles in sets.values() for row in puzzles.x)
     assert len(sets["test"]) == 20 and run.training == load_run(str(tmp_path / "run.json")).training
