@@ -182,7 +182,7 @@ def tensors_of(training: Training) -> dict[str, Tensor]:
     for number, optimizer in enumerate(t.optimizers):
         for p, state in optimizer.state_dict()["state"].items():
             for name, value in state.items():
-                found[f"optimizer.{number}.{p}.{name}"] = torch.as_tensor(value)
+                found[f"optimizer.{number}.{p}.{name}"] = torch.as_tensor(value, device="cpu")
     carry = {"x": t.carry.puzzles.x, "y": t.carry.puzzles.y, "ids": t.carry.puzzles.ids}
     carry |= {"segments": t.carry.segments, "halted": t.carry.halted}
     carry |= {f"state.{number}": part for number, part in enumerate(t.carry.state)}
