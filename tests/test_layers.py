@@ -5,6 +5,7 @@ import torch
 
 from tinyrec.models.hrm import HRM, HRMConfig
 from tinyrec.models.layers import (
+    Attention,
     Block,
     Embedding,
     Heads,
@@ -12,6 +13,8 @@ from tinyrec.models.layers import (
     PartsConfig,
     SwiGLU,
     rms_norm,
+    rope_table,
+    rotate,
     truncated_normal,
 )
 from tinyrec.models.naive import NaiveConfig, NaiveMLP
@@ -126,6 +129,25 @@ def test_attentions_norm_runs_over_the_channels():
     torch.nn.init.zeros_(block.channel_mixer.down.weight)
     h = torch.randn(2, 5, 8)
     torch.testing.assert_close(block(h), rms_norm(rms_norm(h)))
+
+
+def test_attention_sees_where_a_position_stands_with_rope_only():
+    config = dict(width=32, heads=4, length=6, prefix=2, mixing="attention")
+    h, order = torch.randn(2, 8, 32), torch.randperm(8)
+    for positions, alike in ("none", True), ("rope", False):
+        attention = Attention(PartsConfig(**config, positions=positions))
+        found, shuffled = attention(h)[:, order], attention(h[:, order])
+        assert torch.allclose(found, shuffled, atol=1e-5) == alike
+
+
+def test_with_rope_a_product_depends_on_the_distance_alone():
+    cos, sin = rope_table(9, 8)
+    query, key = (torch.randn(8).expand(1, 1, 9, 8) for _ in range(2))
+    products = (rotate(query, cos, sin) @ rotate(key, cos, sin).mT)[0, 0]  # (9, 9)
+    for distance in range(-8, 9):
+        diagonal = products.diagonal(distance)
+        torch.testing.assert_close(diagonal, diagonal[:1].expand_as(diagonal))
+    assert products[0].std() > 0.1
 
 
 def test_rms_norm_in_bfloat16_is_computed_in_float32():

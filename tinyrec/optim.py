@@ -110,8 +110,8 @@ def moving_average(model: torch.nn.Module, decay: float) -> AveragedModel:
     """An exponential moving average that starts at the model's weights as they are now, without
     bias correction.
     """
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
-    average.update_parameters(
-        model
-    )  # PyTorch's first update copies; after it, each is decay * old + (1 - decay) * new
+    with torch.device("cpu"):  # its count of updates, whatever the default device is
+        average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
+    # PyTorch's first update copies; after it, each is decay * old + (1 - decay) * new
+    average.update_parameters(model)
     return average
