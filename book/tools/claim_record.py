@@ -50,6 +50,12 @@ def promises(notebook) -> dict[str, tuple[float | None, float | None]]:
     return found
 
 
+def precisions(notebook) -> tuple[str, ...]:
+    """Those that a chapter can be run in; one that never picks a precision computes in float32."""
+    code = (cell.source for cell in notebook.cells if cell.cell_type == "code")
+    return PRECISIONS if any("pick_precision" in text for text in code) else PRECISIONS[:1]
+
+
 def made(executed) -> dict[str, dict]:
     """What an executed notebook claimed: by its text, the data of each claim and its line."""
     found = {}
@@ -65,11 +71,11 @@ def of(run: dict) -> tuple:
     return tuple(run[name] for name in SETTING)
 
 
-def faults(stem: str, promised: dict, record: dict):
+def faults(stem: str, promised: dict, record: dict, precisions: tuple = PRECISIONS):
     """In words, what of a chapter's promises is not held by the runs on record."""
     runs = [run for run in record["runs"] if run["chapter"] == stem and run["profile"] == PROFILE]
     done = {of(run) for run in runs if run["claims"].keys() == promised.keys()}
-    for precision, threads in product(PRECISIONS, THREADS) if promised else ():
+    for precision, threads in product(precisions, THREADS) if promised else ():
         seeds = [each for each in done if each[1:] == (precision, threads, OWN)]
         if len(seeds) < len(SEEDS):
             yield (

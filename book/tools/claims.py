@@ -2,10 +2,10 @@
 
     python book/tools/claims.py [NAME ...] [--seeds N ...] [--minutes M] [--again]
 
-Runs each chapter for every seed, in both precisions, on one thread and on two, and some runs with
-an older processor's instruction set. What has run is kept at once and is not run again, so this can
-be stopped at any time and goes on where it was; --again begins the named chapters anew.
-tests/test_claims.py holds every promised range against the file.
+Runs each chapter for every seed, in both precisions (where it picks one), on one thread and on two,
+and some runs with an older processor's instruction set. What has run is kept at once and is not run
+again, so this can be stopped at any time and goes on where it was; --again begins the named
+chapters anew. tests/test_claims.py holds every promised range against the file.
 """
 
 import argparse
@@ -34,10 +34,10 @@ INSTRUCTIONS = {
 LOWERED = ((0, "float32"), (1, "float32"), (0, "bfloat16"))  # one thread, avx2
 
 
-def settings(seeds=SEEDS) -> list[dict]:
+def settings(seeds=SEEDS, precisions=PRECISIONS) -> list[dict]:
     """Every combination that a chapter is run in."""
-    grid = [(*each, OWN) for each in product(seeds, PRECISIONS, THREADS)]
-    grid += [(seed, precision, 1, "avx2") for seed, precision in LOWERED]
+    grid = [(*each, OWN) for each in product(seeds, precisions, THREADS)]
+    grid += [(seed, each, 1, "avx2") for seed, each in LOWERED if each in precisions]
     return [dict(zip(SETTING, each, strict=True)) for each in grid]
 
 
@@ -127,7 +127,8 @@ def still_to_do(notebooks: list[Path], record: dict, seeds) -> list:
     """The jobs whose run is not on record; what was measured of other claims is taken off it."""
     jobs = []
     for notebook in notebooks:
-        promised = claim_record.promises(nbformat.read(notebook, as_version=4))
+        source = nbformat.read(notebook, as_version=4)
+        promised = claim_record.promises(source)
         if not promised:
             continue
         record["runs"] = [
@@ -136,7 +137,8 @@ def still_to_do(notebooks: list[Path], record: dict, seeds) -> list:
             if run["chapter"] != notebook.stem or run["claims"].keys() == promised.keys()
         ]
         done = {claim_record.of(run) for run in record["runs"] if run["chapter"] == notebook.stem}
-        jobs += [(notebook, w) for w in settings(seeds) if tuple(w.values()) not in done]
+        wanted = settings(seeds, claim_record.precisions(source))
+        jobs += [(notebook, w) for w in wanted if tuple(w.values()) not in done]
     return jobs
 
 
@@ -173,8 +175,9 @@ def main(arguments=None) -> int:
         return 130
     print(claim_record.table(record))
     for notebook in notebooks:
-        promised = claim_record.promises(nbformat.read(notebook, as_version=4))
-        for fault in claim_record.faults(notebook.stem, promised, record):
+        source = nbformat.read(notebook, as_version=4)
+        about = claim_record.promises(source), record, claim_record.precisions(source)
+        for fault in claim_record.faults(notebook.stem, *about):
             print(fault, file=sys.stderr)
     return 1 if failed else 0
 
