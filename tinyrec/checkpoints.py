@@ -57,8 +57,8 @@ def to_json(content: dict) -> bytes:
 
 def bare(model: nn.Module) -> nn.Module:
     """The model itself, out of torch.compile, a moving average or a parallel wrapper."""
-    while inside := getattr(model, "_orig_mod", None) or getattr(model, "module", None):
-        model = inside
+    while wrapped := {"_orig_mod", "module"} & model._modules.keys():
+        model = model._modules[wrapped.pop()]
     return model
 
 
