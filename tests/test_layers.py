@@ -5,6 +5,7 @@ import torch
 
 from tinyrec.models.hrm import HRM, HRMConfig
 from tinyrec.models.layers import (
+    Attention,
     Block,
     Embedding,
     Heads,
@@ -118,6 +119,23 @@ def test_the_mixers_norm_runs_over_the_positions():
     torch.nn.init.zeros_(block.channel_mixer.down.weight)
     h = torch.randn(2, 5, 8)
     torch.testing.assert_close(block(h), rms_norm(rms_norm(h.mT).mT))
+
+
+@pytest.mark.parametrize("positions", ["none", "rope"])
+def test_attention_is_its_formula_and_rotary_where_asked_for(positions):
+    config = PartsConfig(
+        width=8, length=3, prefix=2, heads=2, mixing="attention", positions=positions
+    )
+    attention, h = Attention(config), torch.randn(2, 5, 8)
+    query, key, value = attention.qkv(h).unflatten(-1, (3, 2, 4)).permute(2, 0, 3, 1, 4)
+    if positions == "rope":  # numbers (i, i + 2) turn by position / 10000^(i / 2)
+        angles = torch.arange(5)[:, None] * torch.tensor([1.0, 0.01])
+        turn = torch.polar(torch.ones(5, 2), angles)
+        query, key = (torch.complex(*part.chunk(2, -1)) * turn for part in (query, key))
+        query, key = (torch.cat((part.real, part.imag), -1) for part in (query, key))
+    heads = (query @ key.mT / 2).softmax(-1) @ value
+    expected = attention.out(heads.transpose(1, 2).flatten(2))
+    torch.testing.assert_close(attention(h), expected, rtol=0, atol=1e-5)
 
 
 def test_attentions_norm_runs_over_the_channels():
