@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test goldens bench bench-gpu clean
+.PHONY: help book test lint goldens claims bench bench-gpu clean
 
 # smoke (seconds, for tests), cpu (minutes) or gpu (full size)
 PROFILE ?= cpu
@@ -16,16 +16,28 @@ help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 book: .venv/installed ## execute the notebooks, build the pages (PROFILE=smoke|cpu|gpu)
-	@.venv/bin/python book/tools/execute.py --profile $(PROFILE)
-	@.venv/bin/python book/tools/build.py --profile $(PROFILE)
+	@# A notebook that fails is status 1: the pages are built all the same, and say so.
+	@status=0; \
+	.venv/bin/python book/tools/execute.py --profile $(PROFILE) || status=$$?; \
+	[ $$status -le 1 ] || exit $$status; \
+	.venv/bin/python book/tools/build.py --profile $(PROFILE) || status=$$?; \
+	exit $$status
 
 # One thread for each test, unless you say otherwise: the tensors are tiny, and where
 # cores are shared, torch's waiting threads made the tests four times slower.
-test: .venv/installed ## unit tests, parity, notebooks at profile smoke, goldens, pages
+test: lint ## lint, unit tests, parity, notebooks at profile smoke, goldens, pages
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} .venv/bin/python -m pytest --nbval-lax
+
+lint: .venv/installed ## the form of the code: ruff check, ruff format
+	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m ruff format --check .
 
 goldens: .venv/installed ## renew the outputs in the sources that tests compare with
 	@.venv/bin/python book/tools/goldens.py
+
+claims: .venv/installed ## measure how widely claims spread, for hours (CHAPTERS= SEEDS= MINUTES=)
+	@.venv/bin/python book/tools/claims.py $(CHAPTERS) $(if $(SEEDS),--seeds $(SEEDS)) \
+		$(if $(MINUTES),--minutes $(MINUTES))
 
 # What tinyrec is measured against; nothing else needs it.
 PEER = tiny-recursive-model==0.0.15 einops==0.8.2 ema-pytorch==0.8.3

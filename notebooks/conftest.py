@@ -1,5 +1,6 @@
-"""The goldens in the notebooks are those of profile smoke, whoever calls nbval."""
+"""nbval runs the sources at profile smoke, whoever calls it, and a broken claim is an error."""
 
 import os
 
 os.environ["TINYREC_PROFILE"] = "smoke"
+os.environ["TINYREC_STRICT"] = "1"

@@ -8,6 +8,7 @@ import ast
 import re
 from pathlib import Path
 
+import claim_record
 import freshness
 from chapter import ROOT, colab_guards, tags
 from goldens import TAG as GOLDEN
@@ -63,10 +64,35 @@ def reaches_out(node):
 
 
 def asserts(chapter):
-    trees = [freshness.tree(cell.source) for _, cell in chapter.code]
-    nodes = (node for tree in trees for node in ast.walk(tree))
-    if not any(isinstance(node, ast.Assert) for node in nodes):
-        yield "no assert: a chapter holds its numbers by at least one"
+    """What is certain is asserted, at every profile."""
+    if not any(True for _ in find(chapter, ast.Assert)):
+        yield "no assert: a chapter holds what is certain by at least one"
+    for n, branch in find(chapter, ast.If):
+        inside = any(isinstance(node, ast.Assert) for node in ast.walk(branch))
+        if inside and "profile" in ast.unparse(branch.test):
+            yield f"cell {n}: an assert that hangs on the profile; make it a claim"
+
+
+def claims(chapter):
+    """What a training reaches is claimed, each time with a text and a range of its own."""
+    try:
+        promised = claim_record.promises(chapter.notebook)
+    except ValueError as error:
+        yield str(error)
+        return
+    if not promised:
+        yield "no show.claim: a chapter claims what it measures"
+    for text, ends in promised.items():
+        if ends == (None, None):
+            yield f"the claim {text!r} has no range"
+
+
+def find(chapter, kind):
+    """Every node of a kind in the chapter's code, with the number of its cell."""
+    for n, cell in chapter.code:
+        for node in ast.walk(freshness.tree(cell.source)):
+            if isinstance(node, kind):
+                yield n, node
 
 
 def goldens(chapter):
@@ -97,6 +123,20 @@ def same_as_package(chapter, package: Path = ROOT / "tinyrec"):
                 yield f"cell {n}: {node.name} differs from tinyrec's definition"
 
 
+def variations(chapter, package: Path = ROOT / "tinyrec"):
+    """What is shown in a form of its own is held against tinyrec's by an assert that names both."""
+    ours = public_definitions(package)
+    compared = set()
+    for _, node in find(chapter, ast.Assert):
+        names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
+        attributes = {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)}
+        compared |= names & attributes
+    for n, cell in chapter.tagged("variation"):
+        for node in definitions(freshness.tree(cell.source)):
+            if node.name in ours and node.name not in compared:
+                yield f"cell {n}: no assert holds {node.name} against tinyrec's, module.{node.name}"
+
+
 def definitions(tree: ast.Module) -> list:
     """Functions and classes at the top of a module or a cell."""
     return [node for node in tree.body if isinstance(node, DEFINITIONS)]
@@ -121,5 +161,6 @@ def bare(node) -> str:
 
 
 CHECKS = [
-    is_python, line_length, offline, asserts, goldens, stripped, same_as_package,
+    is_python, line_length, offline, asserts, claims, goldens, stripped, same_as_package,
+    variations,
 ]  # fmt: skip

@@ -7,11 +7,12 @@ holds. test_structure.py applies CHECKS to every notebook.
 import re
 
 import yaml
-from chapter import ALT_LENGTH, ROOT, alt, colab_guards, images_without_alt, tags
+from chapter import ROOT, colab_guards, tags
+from images import ALT_LENGTH, alt, images_without_alt
 
 COLAB = "https://colab.research.google.com/github/tinyrec/tinyrec/blob/main/notebooks"
 SECTIONS = ["Exercises", "What we measured", "Paper to code", "Next"]
-PARAMETERS = 'profile = os.environ.get("TINYREC_PROFILE", "cpu")'
+PARAMETERS = ('profile = os.environ.get("TINYREC_PROFILE", "cpu")', "seed = 0")
 # Colab and Jupyter show these as they are written.
 MYST = {
     "directive": r"(?m)^\s*(?:`{3,}|~{3,})\{|^\s*:{3,}",
@@ -89,8 +90,9 @@ def setup(chapter):
         yield f'{len(guards)} guards `if "google.colab" in sys.modules:`, not one'
     for n, cell, (first, last) in guards:
         lines = cell.source.split("\n")[first - 1 : last]
-        if "pip install -q --no-deps" not in "\n".join(lines):
-            yield f"cell {n}: the guard has no `pip install -q --no-deps`"
+        for what in ("pip install -q --no-deps", "if _exit_code:", "sys.exit("):
+            if what not in "\n".join(lines):
+                yield f"cell {n}: the guard has no `{what}`; a failed pip ends in one sentence"
 
 
 def parameters(chapter):
@@ -98,8 +100,9 @@ def parameters(chapter):
     if len(cells) != 1:
         yield f"{len(cells)} cells tagged `parameters`, not one"
     for n, cell in cells:
-        if PARAMETERS not in cell.source.split("\n"):
-            yield f"cell {n}: the parameters do not read `{PARAMETERS}`"
+        for line in PARAMETERS:
+            if line not in cell.source.split("\n"):
+                yield f"cell {n}: the parameters do not read `{line}`"
 
 
 def plain_markdown(chapter):
@@ -115,7 +118,7 @@ def plain_markdown(chapter):
 
 
 def alt_texts(chapter):
-    """Of what is in the source; test_notebooks.py looks at what comes out."""
+    """Of what is in the source; execute.py looks at what comes out."""
     for n, cell in chapter.markdown:
         yield from (f"cell {n}: {what}" for what in images_without_alt(cell.source))
     for n, cell in chapter.code:
@@ -128,6 +131,16 @@ def sections(chapter):
     found = [heading for heading in headings if heading in SECTIONS]
     if found != SECTIONS:
         yield f"the sections are {found}; they must be {SECTIONS}, in this order"
+
+
+def measured(chapter):
+    """ "What we measured" ends in the table of the chapter's claims."""
+    cells = chapter.notebook.cells
+    for n, cell in enumerate(cells):
+        if re.search(r"(?m)^## What we measured\s*$", cell.source):
+            table = cells[n + 1] if n + 1 < len(cells) else cell
+            if table.cell_type != "code" or table.source.strip() != "show.claims()":
+                yield f"cell {n + 2}: What we measured is not followed by a cell `show.claims()`"
 
 
 def exercises(chapter):
@@ -144,5 +157,5 @@ def exercises(chapter):
 
 CHECKS = [
     named_and_listed, runs_anywhere, size, badge, title, goals, box, setup,
-    parameters, plain_markdown, alt_texts, sections, exercises,
+    parameters, plain_markdown, alt_texts, sections, measured, exercises,
 ]  # fmt: skip

@@ -1,9 +1,14 @@
-"""The book builds without a warning, and its pages lead where they should."""
+"""The book builds without a warning, its pages lead where they should and say what went wrong."""
 
+import html as html_text
 import re
+import shutil
+from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import unquote, urlsplit
 
 import build
+import claim_record
 import execute
 import executed
 import freshness
@@ -11,7 +16,7 @@ import nbformat
 import pytest
 import yaml
 from chapter import ROOT
-from nbformat.v4 import new_code_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 URL = "https://github.com/tinyrec/tinyrec"
 # MathJax is Sphinx's own; what we add must be readable without a network.
@@ -23,12 +28,65 @@ def pages() -> list[str]:
     return [toc["root"]] + [p["file"] for part in toc["parts"] for p in part["chapters"]]
 
 
+EXECUTED, FAILED, *OTHERS = execute.notebooks()
+WHY = "cell 4 (`x / 0`): ZeroDivisionError: division by `zero`"
+LINE = "≠ solves <all> — on this machine: 94 %; in the book's own runs: at least 95 %"
+CLAIM = {"text": "solves <all>", "value": 0.94, "low": 0.95, "high": None, "holds": False}
+
+
+def claim_output(line=LINE, **other):
+    data = {"text/plain": line, "text/html": f"<p>{line}</p>"}
+    return new_output("display_data", data=data, metadata={claim_record.KEY: CLAIM | other})
+
+
+def plain_copy(notebook, file, outputs=(), **record):
+    """As if it had run and put these outputs out, by its first cell of code."""
+    copy = nbformat.read(notebook, as_version=4)
+    copy.metadata["tinyrec"] = {"parts": freshness.parts(notebook, "smoke"), **record}
+    copy.metadata["language_info"] = execute.LANGUAGE
+    execute.code_cells(copy)[0].outputs = list(outputs)
+    nbformat.write(copy, file)
+
+
 @pytest.fixture(scope="module")
-def html(smoke_folder, tmp_path_factory):
-    """The folder of the pages, built from this session's smoke runs."""
-    for notebook in execute.notebooks():
-        execute.refresh(notebook, "smoke", smoke_folder)
-    return build.build("smoke", tmp_path_factory.mktemp("book")).parent
+def html(tmp_path_factory):
+    """The folder of the pages: one chapter has run, one has failed, the others are as they stand.
+
+    The first of these others has a claim that does not hold.
+    """
+    copies = tmp_path_factory.mktemp("executed copies")
+    execute.refresh(EXECUTED, "smoke", copies)
+    error = new_output("error", ename="ZeroDivisionError", evalue="", traceback=["whereitfailed"])
+    plain_copy(FAILED, execute.failed_copy(copies / FAILED.name), [error], failed=WHY)
+    for notebook in OTHERS:
+        plain_copy(notebook, copies / notebook.name, [claim_output()] * (notebook == OTHERS[0]))
+    return build.build("smoke", copies, tmp_path_factory.mktemp("a book")).parent
+
+
+def page_of(html, notebook) -> str:
+    return (html / "notebooks" / f"{notebook.stem}.html").read_text()
+
+
+@pytest.mark.notebooks
+def test_a_chapter_that_ran_shows_its_outputs_and_no_notice(html):
+    text = page_of(html, EXECUTED)
+    assert 'class="tinyrec-claim"' in text and 'class="dataframe tinyrec-claims"' in text
+    assert 'div class="admonition' not in text
+
+
+@pytest.mark.notebooks
+def test_a_chapter_that_failed_says_so_on_its_page(html):
+    text = page_of(html, FAILED)
+    assert "This chapter did not run to its end when this page was made" in text
+    assert "ZeroDivisionError: division by `zero`" in text
+    assert "whereitfailed" in text
+
+
+@pytest.mark.notebooks
+def test_a_claim_that_does_not_hold_stands_on_top_of_its_page(html):
+    text = page_of(html, OTHERS[0])
+    assert "1 of 1 claims of this chapter did not hold" in text
+    assert text.index("solves &lt;all&gt; — on this machine: 94 %") > text.index("<h1>")
 
 
 @pytest.mark.notebooks
@@ -58,6 +116,89 @@ def test_nothing_is_loaded_from_elsewhere(html):
     assert [address for address in sources if not address.startswith(STOCK)] == []
 
 
+def broken_links(html: Path):
+    """Each link of a page to a file or a place of the book that is not there."""
+    text = {file: file.read_text() for file in html.rglob("*.html")}
+    places = {file: set(re.findall(r'\bid="([^"]+)"', page)) for file, page in text.items()}
+    for file, page in text.items():
+        for link in set(re.findall(r'<a\b[^>]*?\bhref="([^"]*)"', page)):
+            parts = urlsplit(link.replace("&amp;", "&"))
+            if parts.scheme or parts.netloc:
+                continue
+            target = (file.parent / unquote(parts.path)).resolve() if parts.path else file
+            if not target.is_file():
+                yield f"{file.relative_to(html)}: no file {link}"
+            elif target in places and parts.fragment not in places[target] | {"", "top"}:
+                yield f"{file.relative_to(html)}: no place {link}"
+
+
+@pytest.mark.notebooks
+def test_links_inside_the_book_lead_somewhere(html):
+    assert list(broken_links(html)) == []
+
+
+def test_a_broken_link_is_seen(tmp_path):
+    (tmp_path / "b.html").write_text('<h1 id="here">B</h1>')
+    good = '<a href="b.html#here">b</a> <a href="#own">own</a> <a href="https://example.org/x">'
+    (tmp_path / "a.html").write_text(f'<p id="own"></p>{good}')
+    assert list(broken_links(tmp_path)) == []
+    for link, what in (("c.html", "file"), ("b.html#there", "place"), ("#there", "place")):
+        (tmp_path / "a.html").write_text(f'<p id="own"></p>{good}<a class="x" href="{link}">')
+        assert list(broken_links(tmp_path)) == [f"a.html: no {what} {link}"]
+
+
+@pytest.fixture
+def small_book(tmp_path, monkeypatch):
+    """Build a book of one page of this text, in a folder with a space; returns the exit status."""
+    root = tmp_path / "small book"
+    for folder in ("book/_ext", "book/tools", "book/_static"):
+        shutil.copytree(ROOT / folder, root / folder)
+    shutil.copy(ROOT / "_config.yml", root)
+    (root / "_toc.yml").write_text("format: jb-book\nroot: book/page\n")
+    monkeypatch.setattr(build, "ROOT", root)
+
+    def status(text):
+        (root / "book" / "page.md").write_text(text)
+        return build.main(["--profile", "smoke"])
+
+    return status
+
+
+@pytest.mark.notebooks
+def test_a_reference_that_leads_nowhere_fails_the_build_again_and_again(small_book, capfd):
+    """It is a warning under -n alone, and an error under -W alone."""
+    assert small_book("# Page\n\n{py:class}`nowhere.Nothing`") != 0
+    assert "the book does not build" in capfd.readouterr().err
+    assert small_book("# Page\n\n{py:class}`nowhere.Nothing`") != 0
+    capfd.readouterr()
+    assert small_book("# Page\n\nText") == 0
+    last = capfd.readouterr().out.splitlines()[-2:]
+    assert last[0] == "0 of 0 claims hold" and last[1].endswith("index.html")
+    assert Path(last[1]).is_file()
+
+
+def test_the_last_lines_count_the_claims_and_list_what_did_not_hold(tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    for stem in ("01_one", "02_two", "03_three", "04_four"):
+        plain = new_notebook(cells=[new_code_cell()])
+        (tmp_path / "notebooks").mkdir(exist_ok=True)
+        nbformat.write(plain, tmp_path / "notebooks" / f"{stem}.ipynb")
+    held = claim_output("✓ one", text="one", holds=True)
+    idle = claim_output("· idle", text="idle", holds=None)
+    notebooks = tmp_path / "notebooks"
+    plain_copy(notebooks / "01_one.ipynb", copies / "01_one.ipynb", [held, idle])
+    plain_copy(notebooks / "02_two.ipynb", copies / "02_two.ipynb", [held, claim_output()])
+    for name in ("03_three.ipynb", "03_three.failed.ipynb"):  # its good copy is an older one
+        plain_copy(notebooks / "03_three.ipynb", copies / name, [held], failed=WHY)
+    assert build.summary(copies) == [
+        "2 of 3 claims hold",
+        f"  02_two: {LINE}",
+        f"  03_three failed: {WHY}",
+    ]
+
+
 def test_repository_is_ours():
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
     assert config["repository"] == {"url": URL, "branch": "main", "path_to_book": ""}
@@ -72,7 +213,7 @@ def read(tmp_path):
         watched, text = set(), [path.read_text()]
         app = SimpleNamespace(
             srcdir=tmp_path,
-            config=SimpleNamespace(executed_profile="smoke"),
+            config=SimpleNamespace(executed_profile="smoke", executed_folder=""),
             env=SimpleNamespace(
                 doc2path=lambda docname: tmp_path / f"{docname}{path.suffix}",
                 note_dependency=watched.add,
@@ -97,13 +238,14 @@ def chapter(tmp_path):
     nbformat.write(source, notebook)
     source.metadata["tinyrec"] = {"parts": freshness.parts(notebook, "smoke")}
     nbformat.write(source, copy)
-    return SimpleNamespace(module=module, notebook=notebook, copy=copy)
+    failed = execute.failed_copy(copy)
+    return SimpleNamespace(module=module, notebook=notebook, copy=copy, failed=failed)
 
 
 def test_the_page_shows_the_executed_copy(chapter, read, caplog):
     text, watched = read(chapter.notebook)
     assert text == chapter.copy.read_text() != chapter.notebook.read_text()
-    assert watched == {str(chapter.copy), str(chapter.module)}
+    assert watched == {str(chapter.copy), str(chapter.failed), str(chapter.module)}
     assert caplog.messages == []
 
 
@@ -122,6 +264,31 @@ def test_a_missing_copy_is_a_warning(chapter, read, caplog):
     assert text == chapter.notebook.read_text()
     assert str(chapter.copy) in watched
     assert "is out of date (new)" in caplog.text
+
+
+def test_a_failure_of_this_very_source_is_shown_and_no_warning(chapter, read, caplog):
+    chapter.module.write_text("changed = True")
+    plain_copy(chapter.notebook, chapter.failed, failed=WHY)
+    text, _ = read(chapter.notebook)
+    assert WHY in nbformat.reads(text, as_version=4).cells[0].source
+    assert caplog.messages == []
+
+
+def test_a_failure_of_another_source_is_a_warning(chapter, read, caplog):
+    plain_copy(chapter.notebook, chapter.failed, failed=WHY)
+    chapter.module.write_text("changed = True")
+    read(chapter.notebook)
+    assert "is out of date (tinyrec/__init__.py changed)" in caplog.text
+
+
+def test_a_notice_stands_behind_the_title(chapter):
+    cells = [new_markdown_cell("badge"), new_markdown_cell("# Title"), new_code_cell("f()")]
+    notebook = new_notebook(cells=cells, metadata={"tinyrec": {"failed": WHY}})
+    notebook.cells[2].outputs = [claim_output()]
+    text = executed.with_notices(nbformat.writes(notebook))
+    sources = [cell.source for cell in nbformat.reads(text, as_version=4).cells]
+    assert sources[:2] == ["badge", "# Title"] and sources[3] == "f()"
+    assert WHY in sources[2] and html_text.escape(LINE, quote=False) in sources[2]
 
 
 def test_a_page_of_prose_stays_as_it_is(tmp_path, read, caplog):

@@ -1,4 +1,4 @@
-"""Weights on disk: what is written comes back; what is broken is named; official names load."""
+"""Weights on disk: what is written comes back; what is broken is named."""
 
 import json
 from dataclasses import asdict
@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tinyrec import checkpoints
-from tinyrec.checkpoints import build, from_official, load, load_model, pretrained, save
+from tinyrec.checkpoints import build, load, load_model, pretrained, save
 from tinyrec.evaluate import evaluate
-from tinyrec.models.hrm import HRM, HRMConfig
-from tinyrec.models.trm import TRM, TRMConfig
+from tinyrec.models.hrm import HRMConfig
+from tinyrec.models.trm import TRMConfig
 from tinyrec.puzzles.sudoku import rules
 from tinyrec.runs import load_run, make_data
 
@@ -89,92 +89,6 @@ def test_unknown_kinds_settings_and_models_are_named(tmp_path):
         build("trm", {"depth": 3})
     with pytest.raises(ValueError, match="unknown model 'nobody'"):
         load_model("nobody")
-
-
-OFFICIAL = dict(
-    seq_len=16,
-    vocab_size=6,
-    hidden_size=32,
-    num_heads=4,
-    expansion=4,
-    H_cycles=2,
-    L_cycles=2,
-    H_layers=1,
-    L_layers=1,
-    halt_max_steps=4,
-    pos_encodings="rope",
-    puzzle_emb_ndim=32,
-    num_puzzle_identifiers=3,
-)
-
-
-def official_weights(levels):
-    def block(level):
-        return {
-            f"{level}.layers.0.self_attn.qkv_proj.weight": torch.randn(96, 32),
-            f"{level}.layers.0.self_attn.o_proj.weight": torch.randn(32, 32),
-            f"{level}.layers.0.mlp.gate_up_proj.weight": torch.randn(512, 32),
-            f"{level}.layers.0.mlp.down_proj.weight": torch.randn(32, 256),
-        }
-
-    weights = {
-        "embed_tokens.embedding_weight": torch.randn(6, 32),
-        "lm_head.weight": torch.randn(6, 32),
-        "q_head.weight": torch.randn(2, 32),
-        "q_head.bias": torch.randn(2),
-        "H_init": torch.randn(32),
-        "L_init": torch.randn(32),
-        "puzzle_emb.weights": torch.randn(3, 32),
-    }
-    for level in levels:
-        weights |= block(level)
-    return weights
-
-
-@pytest.mark.parametrize("prefix", ["", "inner.", "model.inner.", "_orig_mod.model.inner."])
-@pytest.mark.parametrize("levels, cls", [(["L_level"], TRM), (["L_level", "H_level"], HRM)])
-def test_official_state_dicts_load_with_or_without_prefix(prefix, levels, cls):
-    weights = official_weights(levels)
-    model = from_official(
-        {prefix + name: value.to(torch.bfloat16) for name, value in weights.items()}, OFFICIAL
-    )
-    assert isinstance(model, cls)
-    assert torch.equal(
-        model.heads.cells.weight, weights["lm_head.weight"].to(torch.bfloat16).float()
-    )
-    assert torch.equal(model.start[1], weights["L_init"].to(torch.bfloat16).float())
-    assert model.heads.cells.weight.dtype == torch.float32
-
-
-@pytest.mark.parametrize(
-    "change",
-    [dict(puzzle_emb_len=3), dict(puzzle_emb_ndim=16, puzzle_emb_len=2), dict(halt_max_steps=1)],
-    ids=str,
-)
-def test_other_official_settings_load_and_run(change):
-    config = {**OFFICIAL, **change}
-    weights = official_weights(["L_level"])
-    weights["puzzle_emb.weights"] = torch.randn(3, config["puzzle_emb_ndim"])
-    model = from_official(weights, config)
-    tokens = torch.ones(2, 16, dtype=torch.long)
-    _, logits, _ = model(tokens, model.initial_state(2), torch.tensor([0, 2]))
-    assert logits.shape == (2, 16, 6) and torch.isfinite(logits).all()
-
-
-@pytest.mark.parametrize("name, value", [("rope_theta", 5e5), ("rms_norm_eps", 1e-6)])
-def test_official_settings_that_are_not_supported_are_named(name, value):
-    with pytest.raises(ValueError, match=f"{name} is {value}"):
-        from_official(official_weights(["L_level"]), {**OFFICIAL, name: value})
-
-
-def test_an_unknown_official_tensor_is_named():
-    with pytest.raises(
-        ValueError, match="official tensor 'L_level.layers.0.conv.weight' is not known"
-    ):
-        from_official(
-            official_weights(["L_level"]) | {"L_level.layers.0.conv.weight": torch.zeros(1)},
-            OFFICIAL,
-        )
 
 
 @pytest.mark.parametrize("name", pretrained())

@@ -22,8 +22,8 @@ import pytest
 import torch
 
 from tinyrec.carry import empty_carry, refill, segment
-from tinyrec.checkpoints import bare_name, from_official, our_name
 from tinyrec.losses import segment_loss
+from tinyrec.official import bare_name, from_official, official_name
 from tinyrec.optim import AdamAtan2, SignSGD
 
 FOLDER = Path(os.environ.get("TINYREC_REFERENCE", Path(__file__).parent / "reference"))
@@ -62,7 +62,8 @@ def agree(name, ours, official, others=()):
     worst, scale = np.abs(ours - official).max(initial=0), np.abs(official).max(initial=0)
     noise = max((np.abs(ours - other).max(initial=0) for other in others), default=0)
     assert worst <= max(1e-4 * scale, min(2 * noise, 0.25 * scale)) + 1e-12, (
-        f"{name}: off by {worst:.2e}; the largest value is {scale:.2e}, rounding alone moves it by {noise:.2e}"
+        f"{name}: off by {worst:.2e}; the largest value is {scale:.2e}, "
+        f"rounding alone moves it by {noise:.2e}"
     )
 
 
@@ -191,12 +192,12 @@ def test_segments_in_evaluation(path, forced):
 @pytest.mark.parametrize("path", with_keys("train/"), ids=lambda path: path.stem)
 def test_training_steps_of_the_persistent_carry(path):
     model, data = official_model(path).train(), read(path, "train/")
-    hrm = "high" in dict(model.named_children())
+    names = {official_name(ours): ours for ours, _ in model.named_parameters()}
     ours, *others = [
         training(one, data) for one in (model, *(noisy(model, seed) for seed in range(3)))
     ]
     for t, official in enumerate(grouped(data, "step")):
-        official = {our_key(key, hrm): value for key, value in official.items()}
+        official = {our_key(key, names): value for key, value in official.items()}
         # the recorder may have kept a view of one buffer, which shows the rows of the last step
         rows = official.pop("rows/puzzle_emb", None)
         if rows is not None:
@@ -210,10 +211,10 @@ def test_training_steps_of_the_persistent_carry(path):
             agree(f"step {t}, {key}", ours[t][key], official[key], others_say)
 
 
-def our_key(key, hrm):
+def our_key(key, names):
     """A gradient's key with our name of the parameter; other keys as they are."""
     official = key.removeprefix("grad/")
-    return key if official == key else f"grad/{our_name(bare_name(official), hrm)}"
+    return key if official == key else f"grad/{names[bare_name(official)]}"
 
 
 @pytest.mark.parametrize("path", with_keys("adam_atan2/"), ids=lambda path: path.stem)

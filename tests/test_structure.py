@@ -1,12 +1,20 @@
 """Every chapter has the form of a chapter, and every check of that form can fail."""
 
+import os
+import re
+import subprocess
+import sys
+import tomllib
+
 import execute
 import form_of_code
 import form_of_page
 import nbformat
 import pytest
-from chapter import Chapter
+from chapter import ROOT, Chapter, colab_guards
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+import tinyrec
 
 CHECKS = form_of_page.CHECKS + form_of_code.CHECKS
 STEM = "01_puzzles"
@@ -28,8 +36,10 @@ SETUP = """\
 import sys
 if "google.colab" in sys.modules:
     %pip install -q --no-deps git+https://github.com/tinyrec/tinyrec
+    if _exit_code:
+        sys.exit("pip could not install tinyrec")
 import torch"""
-CLOSING = """\
+EXERCISES = """\
 ## Exercises
 ### 1. Count (easy, 5 minutes)
 <details><summary>Hint</summary>Fingers.</details>
@@ -44,7 +54,8 @@ CLOSING = """\
 </details>
 
 ## What we measured
-Nothing.
+Nothing."""
+CLOSING = """\
 ## Paper to code
 None.
 ## Next
@@ -60,10 +71,12 @@ def chapter(change=lambda cells: None, stem=STEM, minor=5):
         new_markdown_cell(BADGE, metadata={"tags": ["remove-cell"]}),
         new_markdown_cell(OPENING),
         new_code_cell(SETUP),
-        new_code_cell(f"import os\n{form_of_page.PARAMETERS}"),
+        new_code_cell("\n".join(["import os", *form_of_page.PARAMETERS])),
         new_code_cell("assert 1 + 1 == 2\nprint(1 + 1)", execution_count=3),
-        new_code_cell("plot()", metadata=FIGURE),
-        *[new_markdown_cell("More of it.") for _ in range(14)],
+        new_code_cell("show.claim('solved', x, at_least=0.5)\nplot()", metadata=FIGURE),
+        *[new_markdown_cell("More of it.") for _ in range(12)],
+        new_markdown_cell(EXERCISES),
+        new_code_cell("show.claims()"),
         new_markdown_cell(CLOSING),
     ]
     cells[3].metadata["tags"] = ["parameters"]
@@ -118,8 +131,11 @@ BROKEN = [
     (edit(2, "> **20", "**20"), "box", "no box"),
     (edit(3, "google.colab", "google"), "setup", "0 guards"),
     (edit(3, "--no-deps", "--upgrade"), "setup", "has no `pip install"),
+    (edit(3, "if _exit_code:", "if False:"), "setup", "no `if _exit_code:`"),
+    (edit(3, "sys.exit(", "print("), "setup", "no `sys.exit(`"),
     (untag(4), "parameters", "0 cells tagged"),
     (edit(4, '"cpu"', '"gpu"'), "parameters", "do not read"),
+    (edit(4, "seed = 0", "seed = 1"), "parameters", "do not read `seed = 0`"),
     (prose("```{note}\nNo.\n```"), "plain_markdown", "directive"),
     (prose(":::{note}\nNo.\n:::"), "plain_markdown", "directive"),
     (prose("See {doc}`welcome`."), "plain_markdown", "role"),
@@ -131,8 +147,8 @@ BROKEN = [
     (prose("<svg><path/></svg>"), "alt_texts", "no aria-label"),
     (code("f()", mystnb={"image": {"alt": "A figure"}}), "alt_texts", "fewer than"),
     (edit(21, "## Paper to code", "## Papers"), "sections", "the sections are"),
-    (edit(21, "### 2. Count again", "Count"), "exercises", "1 exercises"),
-    (edit(21, "The solution", "The answer"), "exercises", "no <details>"),
+    (edit(19, "### 2. Count again", "Count"), "exercises", "1 exercises"),
+    (edit(19, "The solution", "The answer"), "exercises", "no <details>"),
     (code("files = !ls"), "is_python", "not plain Python"),
     (code("x = " + "1" * 80), "line_length", "84 columns"),
     (code("import requests"), "offline", "imports requests"),
@@ -141,7 +157,14 @@ BROKEN = [
     (edit(3, "import torch", "%pip install tqdm"), "offline", "calls pip"),
     (code("torch.hub.load(a, b)"), "offline", "uses torch.hub"),
     (code('read("https://example.org")'), "offline", "names https://"),
+    (edit(20, "show.claims()", "show.road(1)"), "measured", "not followed by a cell"),
+    (chapter(lambda cells: cells.pop(19)), "measured", "not followed by a cell"),
     (edit(5, "assert 1 + 1 == 2", ""), "asserts", "no assert"),
+    (code("if profile == 'cpu':\n    assert 1"), "asserts", "make it a claim"),
+    (edit(6, "show.claim('solved', x, at_least=0.5)", ""), "claims", "no show.claim"),
+    (edit(6, ", at_least=0.5", ""), "claims", "has no range"),
+    (edit(6, "at_least=0.5", "at_least=half"), "claims", "must stand in the claim itself"),
+    (code("show.claim('solved', y, at_most=1)"), "claims", "two claims have the text"),
     (untag(5), "goldens", "compares nothing"),
     (code("2", tags=[form_of_code.GOLDEN]), "goldens", "no output or no count"),
     (untag(5), "stripped", "has outputs or a count"),
@@ -166,8 +189,24 @@ def test_broken_form_is_seen(broken, name, words):
 
 
 def test_every_check_was_seen_to_fail():
-    seen = {name for _, name, _ in BROKEN} | {"same_as_package"}
+    seen = {name for _, name, _ in BROKEN} | {"same_as_package", "variations"}
     assert seen == {check.__name__ for check in CHECKS}
+
+
+def test_a_variation_is_held_against_the_package(tmp_path):
+    (tmp_path / "maths.py").write_text("def twice(x):\n    return 2 * x\n")
+
+    def faults(held):
+        def add(cells):
+            cells.append(new_code_cell("def twice(x):\n    return x + x"))
+            cells[-1].metadata["tags"] = ["variation"]
+            cells.append(new_code_cell(held))
+
+        return list(form_of_code.variations(chapter(add), tmp_path))
+
+    assert faults("assert twice(3) == maths.twice(3)") == []
+    for held in ("assert twice(3) == 6", "twice(3) == maths.twice(3)", "pass"):
+        assert faults(held) == ["cell 22: no assert holds twice against tinyrec's, module.twice"]
 
 
 def test_definitions_equal_those_of_the_package(tmp_path):
@@ -182,3 +221,53 @@ def test_definitions_equal_those_of_the_package(tmp_path):
     assert faults("def _helper(): return 1\ndef thrice(x): return 3 * x") == []
     assert faults(other) == ["cell 22: twice differs from tinyrec's definition"]
     assert faults(other, tags=["exercise"]) == faults(other, tags=["variation"]) == []
+
+
+# A kernel's shell in what looks like Colab; then the guard, then a line that tells it went on.
+COLAB = """
+import sys, types
+from IPython.core.interactiveshell import InteractiveShell
+sys.modules["google.colab"] = types.ModuleType("google.colab")
+shell = InteractiveShell.instance(colors="NoColor")
+shell.system = shell.system_piped  # as in a kernel
+shell.run_cell(sys.argv[1] + "\\nprint('went on')")
+"""
+
+
+@pytest.mark.parametrize("notebook", execute.notebooks(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_failed_pip_in_colab_ends_in_one_sentence(notebook, status, tmp_path):
+    found = Chapter(notebook.stem, nbformat.read(notebook, as_version=4))
+    [(cell, (first, last))] = [(c, g) for _, c in found.code for g in colab_guards(c)]
+    guard = "\n".join(["import sys", *cell.source.split("\n")[first - 1 : last]])
+    (tmp_path / "pip").write_text(f"#!/bin/sh\nexit {status}\n")
+    (tmp_path / "pip").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", COLAB, guard],
+        env=os.environ | {"PATH": path, "IPYTHONDIR": str(tmp_path / "ipython")},
+        capture_output=True,
+        text=True,
+    )
+    said = done.stdout + done.stderr
+    assert ("went on" in said) == (status == 0), said
+    assert ("pip could not install tinyrec" in said) == (status != 0)
+    assert "Traceback" not in said
+
+
+def test_what_is_not_installed_is_named_in_one_sentence():
+    hide = (
+        "from importlib import util; real = util.find_spec;"
+        "util.find_spec = lambda name: None if name in ('tqdm', 'safetensors') else real(name);"
+        "import tinyrec"
+    )
+    done = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: tinyrec needs what is not installed here: pip install tqdm safetensors"
+    )
+
+
+def test_what_is_needed_is_what_the_project_depends_on():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = [re.match(r"[\w-]+", need)[0] for need in project["dependencies"]]
+    assert tuple(names) == tinyrec.NEEDED

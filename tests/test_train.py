@@ -1,53 +1,38 @@
-"""The training loop: it learns, it is seeded, it reports what it did, it falls back where it must."""
+"""Training: it learns, every setting counts, it stops when asked, it says when it has diverged."""
 
-from dataclasses import replace
+import math
+import signal
+import threading
+from dataclasses import fields, replace
 
 import pytest
 import torch
-
-from tinyrec import train as training
-from tinyrec.models.hrm import HRM, HRMConfig
-from tinyrec.models.naive import NaiveConfig, NaiveMLP
-from tinyrec.models.trm import TRM, TRMConfig
-from tinyrec.puzzles import PuzzleSet
-from tinyrec.train import TrainConfig, compile_model, make_optimizers, rate, train
-
-TINY = dict(vocab=6, length=16, width=32, heads=2, prefix=1, multiple=32)
-QUICK = TrainConfig(
-    steps=30,
-    batch=16,
-    optimizer="adamw",
-    learning_rate=3e-3,
-    weight_decay=0.0,
-    warmup=5,
-    ema=0.9,
-    evaluate_every=10,
+from tiny import (
+    QUICK,
+    copying,
+    different,
+    eager_to_halt,
+    losses,
+    outcome,
+    small,
+    state_of,
+    timeless,
+    trained,
 )
 
+from tinyrec.evaluate import evaluate
+from tinyrec.losses import IGNORE
+from tinyrec.models.hrm import HRMConfig
+from tinyrec.models.naive import NaiveConfig
+from tinyrec.models.trm import TRMConfig
+from tinyrec.puzzles import PuzzleSet
+from tinyrec.train import Diverged, TrainConfig, Training, make_optimizers, rate, train
 
-def copying(n=64):
-    """The easiest puzzle: the answer is the question."""
-    x = torch.randint(2, 6, (n, 16), generator=torch.Generator().manual_seed(0))
-    return PuzzleSet(x, x.clone())
-
-
-def small(kind="trm", **switches):
-    torch.manual_seed(0)
-    if kind == "naive":
-        return NaiveMLP(NaiveConfig(vocab=6, length=16, width=64, **switches))
-    if kind == "hrm":
-        return HRM(
-            HRMConfig(**{**TINY, "high_layers": 1, "low_layers": 1, "segments": 2, **switches})
-        )
-    return TRM(
-        TRMConfig(
-            **{**TINY, "layers": 1, "latent_steps": 2, "recursions": 2, "segments": 2, **switches}
-        )
-    )
+# --- it learns ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "kind, switches",
+    "kind, settings",
     [
         ("trm", {}),
         ("trm", dict(puzzles=1)),
@@ -57,64 +42,298 @@ def small(kind="trm", **switches):
         ("naive", dict(segments=3)),
     ],
 )
-def test_every_model_learns_in_the_one_loop(kind, switches):
-    _, history = train(small(kind, **switches), copying(), QUICK, quiet=True)
-    assert history[-1]["loss"] < 0.8 * history[0]["loss"]
+def test_every_model_learns_in_the_one_loop(kind, settings):
+    found = losses(trained(small(kind, **settings)))
+    assert found[-1] < 0.8 * found[0]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adam_atan2", "muon"])
+@pytest.mark.parametrize("optimizer", ["adam_atan2", "muon"])
 def test_every_optimizer_learns(optimizer):
-    _, history = train(small(), copying(), replace(QUICK, optimizer=optimizer), quiet=True)
-    assert history[-1]["loss"] < 0.8 * history[0]["loss"]
+    found = losses(trained(small(), replace(QUICK, optimizer=optimizer)))
+    assert found[-1] < 0.8 * found[0]
 
 
-def test_the_same_seed_gives_the_same_losses():
-    runs = [train(small(), copying(), QUICK, quiet=True)[1] for _ in range(2)]
-    other = train(small(), copying(), replace(QUICK, seed=1), quiet=True)[1]
-    assert [entry["loss"] for entry in runs[0]] == [entry["loss"] for entry in runs[1]]
-    assert [entry["loss"] for entry in runs[0]] != [entry["loss"] for entry in other]
+@pytest.mark.parametrize("kind", ["trm", "hrm", "naive"])
+def test_bfloat16_trains_on_any_processor(kind):
+    found = losses(trained(small(kind), dtype=torch.bfloat16))
+    assert found[-1] < 0.9 * found[0]
+
+
+def test_the_same_seed_gives_the_same_training_whatever_was_drawn_before():
+    first = trained(small(), replace(QUICK, steps=12))
+    torch.rand(7)  # the global generator is none of training's business
+    second = trained(small(), replace(QUICK, steps=12))
+    assert not different(state_of(first), state_of(second))
 
 
 def test_training_with_fewer_recursions_than_the_model_has():
     deep, shallow = small(recursions=3), small(recursions=1)
-    solver, history = train(deep, copying(), replace(QUICK, recursions=1), quiet=True)
-    same, _ = train(shallow, copying(), QUICK, quiet=True)
-    assert history[-1]["loss"] < 0.8 * history[0]["loss"]
-    assert (deep.config.recursions, solver.config.recursions) == (3, 3)
-    assert all(torch.equal(a, b) for a, b in zip(solver.parameters(), same.parameters()))
+    training = trained(deep, replace(QUICK, recursions=1))
+    assert losses(training)[-1] < 0.8 * losses(training)[0]
+    assert deep.config.recursions == training.averaged.config.recursions == 3
+    assert outcome(training)[1] == outcome(trained(shallow))[1]
     for kind in ("hrm", "naive"):
         with pytest.raises(ValueError, match="TrainConfig.recursions is 1; only TRM"):
-            train(small(kind), copying(), replace(QUICK, recursions=1), quiet=True)
+            Training(small(kind), copying(), replace(QUICK, recursions=1))
     with pytest.raises(ValueError, match="TrainConfig.recursions is 0"):
         replace(QUICK, recursions=0)
 
 
+# --- what it reports ------------------------------------------------------------------------------
+
+
 def test_the_history_says_what_was_measured():
-    _, history = train(small(), copying(), QUICK, {"test": copying(8)}, quiet=True)
+    history = trained(small(), tests={"test": copying(8)}).history
     assert [entry["step"] for entry in history] == [10, 20, 30]
-    assert set(history[0]) == {"step", "seconds", "loss", "exact", "cell", "segments", "test"}
-    assert all(1 <= entry["segments"] <= 2 and 0 <= entry["test"] <= 1 for entry in history)
+    keys = ["step", "seconds", "loss", "exact", "cell", "segments", "halt_loss", "halt_accuracy"]
+    assert list(history[0]) == [*keys, "test"]
+    assert all(1 <= entry["segments"] <= 2 for entry in history)
+    shares = ("exact", "cell", "halt_accuracy", "test")
+    assert all(0 <= entry[name] <= 1 for entry in history for name in shares)
+    assert list(trained(small("naive")).history[0]) == keys[:6]  # no say in halting
+
+
+def test_a_report_is_the_mean_since_the_report_before():
+    every = trained(small(), replace(QUICK, steps=6, evaluate_every=1)).history
+    twice = trained(small(), replace(QUICK, steps=6, evaluate_every=3)).history
+    for name in ("loss", "halt_loss"):
+        means = [sum(entry[name] for entry in every[i : i + 3]) / 3 for i in (0, 3)]
+        assert [entry[name] for entry in twice] == pytest.approx(means, rel=1e-9)
+
+
+def test_the_first_report_says_what_an_untrained_model_does():
+    """Recomputed here, from the batch of the first step."""
+    training = Training(small(), copying(), replace(QUICK, steps=1))
+    x, y, _ = copying().batch(16, QUICK.seed, 0)
+    state = training.model.initial_state(16)
+    with torch.no_grad():
+        _, logits, q = training.model(x, state, None)
+    s = torch.where(logits < 0, 1 / (1 - logits), logits + 1).double()
+    loss = -(s / s.sum(-1, keepdim=True)).gather(-1, y[..., None]).log().mean()
+    train(training, quiet=True)
+    entry = training.history[0]
+    assert entry["loss"] == pytest.approx(float(loss), rel=1e-6)
+    assert entry["halt_loss"] == pytest.approx(math.log(1 + math.exp(-5)), rel=1e-4)
+    assert float(q[0, 0]) == -5  # so it halts nowhere in segment 1 of 2, and these are zero
+    assert entry["exact"] == entry["cell"] == entry["segments"] == entry["halt_accuracy"] == 0
+
+
+def test_tests_on_the_way_use_the_averaged_model_and_all_segments():
+    test, raw, averaged = copying(48), [], []
+
+    def note(training):
+        if training.step % 10 == 0:
+            raw.append(evaluate(training.model, test).exact[-1])
+            averaged.append(evaluate(training.averaged, test).exact[-1])
+
+    config = replace(QUICK, steps=60, ema=0.95)
+    training = trained(small(), config, tests={"test": test}, save=note, save_every=0.0)
+    assert [entry["test"] for entry in training.history] == averaged != raw
+    assert training.averaged is not training.model and not training.averaged.training
+
+
+def test_without_an_average_the_model_itself_is_the_one_to_use():
+    training = trained(small(), replace(QUICK, ema=0.0, steps=1))
+    assert training.averaged is training.model
 
 
 def test_training_stops_at_the_target():
-    _, history = train(
-        small(), copying(), replace(QUICK, target=0.0), {"test": copying(8)}, quiet=True
-    )
-    assert [entry["step"] for entry in history] == [10]
+    training = trained(small(), replace(QUICK, target=0.0), tests={"test": copying(8)})
+    assert [entry["step"] for entry in training.history] == [10] and training.finished
 
 
-def test_the_averaged_model_is_returned():
-    model = small()
-    average, _ = train(model, copying(), QUICK, quiet=True)
-    assert average is not model and not torch.equal(
-        average.heads.cells.weight, model.heads.cells.weight
+def test_the_target_is_that_of_the_first_test_set():
+    never, at_once = PuzzleSet(copying(8).x, copying(8).y.flip(1)), copying(8)
+    config = replace(QUICK, steps=60, target=0.5, evaluate_every=20)
+    training = trained(small(), config, tests={"hard": never, "easy": at_once})
+    assert training.step == 60 and not training.reached
+
+
+# --- every setting counts -------------------------------------------------------------------------
+
+BASE = TrainConfig(
+    steps=6, batch=8, optimizer="adamw", learning_rate=3e-3, weight_decay=0.1, warmup=2, cooldown=2,
+    puzzle_learning_rate=1e-2, puzzle_weight_decay=0.1, ema=0.9, evaluate_every=2,
+)  # fmt: skip
+OTHER = [
+    ("steps", 7),
+    ("batch", 4),
+    ("optimizer", "muon"),
+    ("optimizer", "adam_atan2"),
+    ("learning_rate", 2e-3),
+    ("betas", (0.8, 0.95)),
+    ("betas", (0.9, 0.9)),
+    ("weight_decay", 0.2),
+    ("warmup", 3),
+    ("cooldown", 3),
+    ("puzzle_learning_rate", 2e-2),
+    ("puzzle_weight_decay", 0.2),
+    ("ema", 0.8),
+    ("loss", "softmax"),
+    ("halt_weight", 1.0),
+    ("exploration", 1.0),
+    ("recursions", 1),
+    ("evaluate_every", 3),
+    ("target", 0.0),
+    ("seed", 1),
+]
+
+
+def short(config: TrainConfig, kind: str = "trm", **settings) -> Training:
+    """Ten ids, a model that halts by its q, and tests: whatever a setting can act upon."""
+    model = small(kind, **dict(puzzles=10, segments=3) | settings)
+    eager_to_halt(model)
+    return trained(model, config, copying(ids=10), {"test": copying(8, ids=10)})
+
+
+def test_no_setting_of_training_is_without_its_test():
+    assert {name for name, _ in OTHER} == {field.name for field in fields(TrainConfig)}
+
+
+@pytest.mark.parametrize("name, value", OTHER, ids=lambda part: str(part))
+def test_every_setting_of_training_changes_weights_or_history(name, value):
+    assert getattr(BASE, name) != value
+    (weights, history), (others, later) = (
+        outcome(short(BASE)),
+        outcome(short(replace(BASE, **{name: value}))),
     )
-    assert train(model, copying(), replace(QUICK, ema=0.0, steps=1), quiet=True)[0] is model
+    if name in ("evaluate_every", "target"):
+        assert history != later
+    else:
+        assert different(weights, others) - {"start"}, "the weights are the same"
+
+
+@pytest.mark.parametrize("optimizer", ["adam_atan2", "adamw", "muon"])
+@pytest.mark.parametrize("name", ["learning_rate", "weight_decay", "warmup", "cooldown"])
+def test_rates_and_decay_reach_every_weight_of_every_optimizer(optimizer, name):
+    one = replace(BASE, optimizer=optimizer, steps=3)
+    other = replace(one, **{name: dict(OTHER)[name]})
+    moved = different(outcome(short(one))[0], outcome(short(other))[0])
+    weights = {name for name, _ in small(puzzles=10).named_parameters()}
+    if name in ("learning_rate", "weight_decay"):  # SignSGD has its own; only its signs may change
+        weights -= {"embed.puzzles"}
+    assert weights <= moved
+
+
+MODEL_SETTINGS = [
+    ("trm", "vocab", 7, {}),
+    ("trm", "length", 9, {}),
+    ("trm", "width", 16, {}),
+    ("trm", "mixing", "attention", {}),
+    ("trm", "positions", "learned", {}),
+    ("trm", "positions", "rope", dict(mixing="attention")),
+    ("trm", "heads", 4, dict(mixing="attention")),
+    ("trm", "prefix", 2, {}),
+    ("trm", "puzzles", 12, {}),
+    ("trm", "puzzle_width", 8, {}),
+    ("trm", "expansion", 8.0, {}),
+    ("trm", "multiple", 48, {}),
+    ("trm", "layers", 2, {}),
+    ("trm", "latent_steps", 3, {}),
+    ("trm", "recursions", 3, {}),
+    ("trm", "segments", 2, {}),
+    ("trm", "networks", 2, {}),
+    ("trm", "latents", 0, {}),
+    ("trm", "latents", 2, {}),
+    ("trm", "gradient", "one_step", {}),
+    ("trm", "q_learning", True, {}),
+    ("hrm", "high_layers", 2, {}),
+    ("hrm", "low_layers", 2, {}),
+    ("hrm", "high_cycles", 3, {}),
+    ("hrm", "low_cycles", 3, {}),
+    ("hrm", "segments", 2, {}),
+    ("hrm", "gradient", "full", {}),
+    ("hrm", "q_learning", False, {}),
+    ("naive", "vocab", 7, {}),
+    ("naive", "length", 9, {}),
+    ("naive", "width", 32, {}),
+    ("naive", "loops", 2, {}),
+    ("naive", "segments", 2, {}),
+]
+
+
+def test_no_setting_of_a_model_is_without_its_test():
+    tested = {kind: {n for k, n, *_ in MODEL_SETTINGS if k == kind} for kind in ("trm", "naive")}
+    assert tested["trm"] == {field.name for field in fields(TRMConfig)}
+    assert tested["naive"] == {field.name for field in fields(NaiveConfig)}
+    own = {n for kind, n, *_ in MODEL_SETTINGS if kind == "hrm"}  # its parts are those of TRM
+    assert own | tested["trm"] >= {field.name for field in fields(HRMConfig)}
+
+
+@pytest.mark.parametrize("kind, name, value, basis", MODEL_SETTINGS, ids=lambda part: str(part))
+def test_every_setting_of_a_model_changes_what_training_does(kind, name, value, basis):
+    def losses_with(**settings):
+        settings = dict(segments=1 if kind == "naive" else 3, **basis) | settings
+        if kind == "naive":
+            model, ids = small(kind, **settings), 0
+        else:
+            model, ids = eager_to_halt(small(kind, **dict(puzzles=10) | settings)), 10
+        puzzles = copying(ids=ids, length=model.config.length)
+        config = replace(BASE, steps=4, evaluate_every=1, exploration=1.0)
+        training = trained(model, config, puzzles)
+        assert getattr(model.config, name) == settings.get(name, getattr(model.config, name))
+        return losses(training), training.history[-1]["segments"], training.averaged
+
+    (before, segments, one), (after, others, other) = losses_with(), losses_with(**{name: value})
+    changed = before != after or segments != others
+    if name == "puzzles":  # at first its rows are zeros, however many there are
+        changed = one.embed.puzzles.shape != other.embed.puzzles.shape
+    assert changed
+
+
+def test_the_halting_loss_counts_with_its_weight():
+    """With weight 0 nothing pulls at the halting head."""
+    config = replace(QUICK, halt_weight=0.0, steps=3)
+    heads = trained(small(), config).model.heads.halt
+    assert not heads.weight.any() and (heads.bias == -5).all()
+    pulled = trained(small(), replace(config, halt_weight=0.5)).model.heads.halt
+    assert pulled.weight.any() and not (pulled.bias == -5).all()
+
+
+def test_the_gradient_of_a_step_is_that_of_the_mean_over_its_slots():
+    """Of twice as many slots with the same puzzles it is the same; Adam would not tell."""
+    found = {}
+    for copies in (1, 2):
+        one = copying(8)
+        puzzles = PuzzleSet(one.x.repeat(copies, 1), one.y.repeat(copies, 1))
+        training = Training(small(), puzzles, replace(QUICK, batch=8 * copies))
+        kept = training.optimizers[0]
+        kept.step = lambda kept=kept, copies=copies: found.update(
+            {copies: [p.grad.clone() for g in kept.param_groups for p in g["params"]]}
+        )
+        training.advance()
+    for one, two in zip(found[1], found[2], strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-7)
+
+
+def test_the_average_takes_each_step_after_the_weights_have_moved():
+    training = Training(small(), copying(), replace(QUICK, ema=0.75))
+    expected = [p.detach().clone() for p in training.model.parameters()]
+    for _ in range(3):
+        training.advance()
+        for mean, p in zip(expected, training.model.parameters(), strict=True):
+            mean.lerp_(p.detach(), 0.25)
+        for mean, p in zip(expected, training.averaged.parameters(), strict=True):
+            torch.testing.assert_close(p.detach(), mean, rtol=0, atol=1e-6)
 
 
 def test_the_learning_rate_warms_up_stays_and_cools_down():
     config = TrainConfig(steps=10, warmup=4, cooldown=2)
     assert [rate(step, config) for step in range(10)] == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1, 0.25]
+
+
+def test_the_schedule_reaches_every_optimizer_at_every_step():
+    config = replace(BASE, optimizer="muon", warmup=3, cooldown=2, weight_decay=0.0)
+    config = replace(config, puzzle_weight_decay=0.0)
+    training = Training(small(puzzles=10), copying(ids=10), config)
+    assert len(training.optimizers) == 3
+    for factor in (1 / 3, 2 / 3, 1, 1, 1, 1 / 4):
+        before = training.model.embed.puzzles.detach().clone()
+        training.advance()
+        for optimizer, peak in zip(training.optimizers, (3e-3, 3e-3, 1e-2), strict=True):
+            assert [g["lr"] for g in optimizer.param_groups] == [pytest.approx(peak * factor)]
+        moved = (training.model.embed.puzzles.detach() - before).abs().max()
+        assert float(moved) == pytest.approx(1e-2 * factor, rel=1e-4)  # a sign times the rate
 
 
 def test_puzzle_embeddings_go_to_sign_sgd_and_muon_takes_inner_matrices_only():
@@ -143,30 +362,187 @@ def test_settings_that_make_no_sense_are_named(setting, message):
         TrainConfig(**setting)
 
 
-def test_no_compiler_means_eager_and_says_so(monkeypatch):
-    def broken(*args, **kwargs):
-        raise RuntimeError("no C++ compiler found")
-
-    monkeypatch.setattr(training.torch, "compile", broken)
-    model = small()
-    said = compile_model(model, torch.device("cpu"))
-    assert said.startswith("eager") and "no C++ compiler found" in said
-    train(model, copying(), replace(QUICK, steps=1), quiet=True)
+# --- puzzles and their ids ------------------------------------------------------------------------
 
 
-def test_precision_follows_the_hardware(monkeypatch):
-    asks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-    for has in ((True, False), (False, True), (False, False)):
-        for ask, answer in zip(asks, has):
-            monkeypatch.setattr(torch.cpu, ask, lambda answer=answer: answer, raising=False)
-        dtype = torch.bfloat16 if any(has) else torch.float32
-        assert training.pick_precision(torch.device("cpu")) is dtype
-    for ask in asks:  # an older PyTorch
-        monkeypatch.delattr(torch.cpu, ask)
-    assert training.pick_precision(torch.device("cpu")) is torch.float32
+@pytest.mark.parametrize("kind", ["trm", "hrm"])
+def test_the_rows_of_a_batch_move_and_no_others(kind):
+    """Five ids in a table of eight; at first all rows are zero."""
+    puzzles = copying(10, ids=5)
+    config = replace(QUICK, batch=10, puzzle_learning_rate=0.5, warmup=0)
+    training = Training(small(kind, puzzles=8), puzzles, config)
+    training.advance()
+    moved = training.model.embed.puzzles.detach().abs()
+    assert (moved[:5] == 0.5).all() and not moved[5:].any()
 
 
-@pytest.mark.parametrize("kind", ["trm", "hrm", "naive"])
-def test_bfloat16_trains_on_any_processor(kind):
-    _, history = train(small(kind), copying(), QUICK, dtype=torch.bfloat16, quiet=True)
-    assert history[-1]["loss"] < 0.9 * history[0]["loss"]
+def test_a_step_moves_only_the_rows_that_it_has_drawn():
+    config = replace(QUICK, batch=3, puzzle_learning_rate=0.5, warmup=0)
+    training = Training(small(puzzles=8, segments=1), copying(10, ids=5), config)
+    for step in range(6):
+        before = training.model.embed.puzzles.detach().clone()
+        training.advance()
+        rows = (training.model.embed.puzzles != before).any(1).nonzero().flatten()
+        assert set(rows.tolist()) == set(copying(10, ids=5).batch(3, 0, step).ids.tolist())
+
+
+def test_a_puzzles_id_stays_with_it_for_all_its_segments():
+    training = Training(small(puzzles=5, segments=3), copying(10, ids=5), replace(QUICK, batch=4))
+    seen = []
+    for _ in range(3):
+        training.advance()
+        seen.append(training.carry.puzzles.ids.tolist())
+    assert seen[0] == seen[1] == seen[2]
+    training.advance()
+    assert training.carry.puzzles.ids.tolist() != seen[0]
+
+
+def test_ids_change_what_is_learned():
+    first, second = (trained(small(puzzles=8), BASE, copying(ids=ids)) for ids in (1, 5))
+    assert losses(first) != losses(second)
+
+
+def test_the_questions_of_a_step_are_augmented_and_those_of_a_test_are_not():
+    def flipped(x, y, generator):
+        return x.flip(1), y.flip(1)
+
+    plain, other = copying(), copying()
+    other.augment = flipped
+    first, second = Training(small(), plain, QUICK), Training(small(), other, QUICK)
+    assert torch.equal(first.draw()[0].x.flip(1), second.draw()[0].x)
+    model = trained(small()).averaged
+    assert evaluate(model, plain).answers.equal(evaluate(model, other).answers)
+
+
+def test_cells_without_a_label_teach_nothing():
+    """Their wrong answers count neither in the loss nor as mistakes."""
+    x = copying().x
+    y = torch.where(torch.arange(16) < 8, x, IGNORE)
+    training = trained(small(), replace(QUICK, steps=60), PuzzleSet(x, y))
+    assert training.history[-1]["cell"] > 0.9 and training.history[-1]["loss"] < 0.5
+
+
+# --- stopping -------------------------------------------------------------------------------------
+
+
+def asking(step: int, *signals: int, batch: int = QUICK.batch) -> PuzzleSet:
+    """Puzzles that send these signals while the batch of a step is drawn (the first is 1)."""
+    puzzles, drawn = copying(), []
+
+    def augment(x, y, generator):
+        drawn.append(1)
+        if len(drawn) == step:
+            for number in signals:
+                signal.raise_signal(number)
+        return x, y
+
+    puzzles.augment = augment
+    return puzzles
+
+
+def test_an_interrupted_training_can_be_used_and_goes_on():
+    before = signal.getsignal(signal.SIGINT)
+    training = Training(small(), asking(13, signal.SIGINT), QUICK)
+    assert train(training, {"test": copying(8)}, quiet=True) == "interrupted"
+    assert training.step == 13 and [entry["step"] for entry in training.history] == [10]
+    assert signal.getsignal(signal.SIGINT) is before
+    evaluate(training.averaged, copying(8))
+    assert train(training, {"test": copying(8)}, quiet=True) is None
+    whole = trained(small(), tests={"test": copying(8)})
+    assert not different(state_of(training), state_of(whole))
+    assert timeless(training.history) == timeless(whole.history)
+
+
+def test_ctrl_c_from_elsewhere_stops_after_the_step_at_hand():
+    """A signal comes at any time, as from a notebook's stop button."""
+    config = replace(QUICK, steps=1_000_000, evaluate_every=0)
+    training = Training(small(), copying(), config)
+    timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    assert train(training, quiet=True) == "interrupted"
+    assert 0 < training.step < config.steps
+    entry = training.report({})  # what was not yet reported is still there
+    assert entry["step"] == training.step and math.isfinite(entry["loss"])
+
+
+def test_asking_twice_interrupts_at_once():
+    training = Training(small(), asking(3, signal.SIGINT, signal.SIGINT), QUICK)
+    with pytest.raises(KeyboardInterrupt):
+        train(training, quiet=True)
+    assert training.step == 2
+
+
+def test_sigterm_is_heard_where_something_can_be_saved():
+    saved = []
+    training = Training(small(), asking(4, signal.SIGTERM), QUICK)
+    stopped = train(training, quiet=True, save=lambda training: saved.append(training.step))
+    assert stopped == "terminated" and saved == [4]
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:  # without `save` it is the program's own affair
+        assert train(Training(small(), asking(4, signal.SIGTERM), QUICK), quiet=True) is None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_training_stops_when_its_minutes_are_over():
+    training, saved = Training(small(), copying(), QUICK), []
+    how = dict(quiet=True, minutes=0.0, save=lambda training: saved.append(training.step))
+    assert train(training, **how) == "out of time" and training.step == 1 and saved == [1]
+    assert train(training, quiet=True, minutes=60.0) is None and training.step == 30
+
+
+def test_it_saves_every_so_often_and_at_the_end():
+    saved = []
+    trained(small(), save=lambda training: saved.append(training.step), save_every=0.0)
+    assert saved == list(range(1, 31))
+    saved.clear()
+    trained(small(), save=lambda training: saved.append(training.step))
+    assert saved == [30]
+
+
+def test_a_finished_training_does_nothing_more():
+    training = trained(small())
+    before = state_of(training)
+    assert train(training, quiet=True) is None
+    assert training.step == 30 and not different(before, state_of(training))
+
+
+def test_it_trains_in_another_thread_too():
+    done = []
+    thread = threading.Thread(target=lambda: done.append(trained(small(), BASE).step))
+    thread.start()
+    thread.join()
+    assert done == [6]
+
+
+# --- divergence -----------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_no_number_stops_at_once_and_says_where():
+    config = replace(QUICK, learning_rate=1e30, warmup=0)
+    training = Training(small(), copying(), config)
+    with pytest.raises(Diverged, match=r"step 2: the loss is (nan|inf) \(learning rate 1e\+30\)"):
+        train(training, quiet=True)
+    assert training.step == 1 and not training.history
+
+
+def test_weights_and_average_stay_as_they_were_before_the_bad_step():
+    training = Training(small(), copying(), replace(QUICK, warmup=10))
+    training.advance()
+    before = state_of(training)
+    hook = training.model.heads.cells.register_forward_hook(lambda *args: args[2] * math.nan)
+    with pytest.raises(Diverged, match=r"step 2: the loss is nan \(learning rate 0.0006\)"):
+        training.advance()
+    hook.remove()
+    kept = {name: v for name, v in before.items() if not name.startswith("carry.")}
+    now = {name: v for name, v in state_of(training).items() if not name.startswith("carry.")}
+    assert not different(kept, now)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_the_halting_loss_must_be_a_number_too(value):
+    training = Training(small(), copying(), QUICK)
+    with torch.no_grad():
+        training.model.heads.halt.bias.fill_(value)
+    with pytest.raises(Diverged, match="step 1: the loss is"):
+        train(training, quiet=True)

@@ -163,10 +163,14 @@ def save_training(training: Training, folder: Path, run: dict) -> None:
     if training.ranks.rank > 0:
         return
     words = {name: getattr(training, name) for name in ("step", "seconds", "reached", "history")}
-    digest = hashlib.sha256(to_bytes(tensors)).hexdigest()
-    metadata = {"tinyrec": json.dumps({"run": run, "sha256": digest, **words})}
+    text = json.dumps({"run": run, **words})
+    metadata = {"tinyrec": text, "sha256": checksum(tensors, text)}
     newest, before = (folder / name for name in CHECKPOINTS)
     write_atomically(newest, to_bytes(tensors, metadata), before)
+
+
+def checksum(tensors: dict[str, Tensor], text: str) -> str:
+    return hashlib.sha256(to_bytes(tensors, {"tinyrec": text})).hexdigest()
 
 
 def tensors_of(training: Training) -> dict[str, Tensor]:
@@ -193,13 +197,14 @@ def read_training(path: Path) -> tuple[dict, dict[str, Tensor]]:
     """What `save_training` wrote: words and tensors. ValueError where the file is damaged."""
     try:
         with safe_open(path, "pt") as file:
-            words = json.loads((file.metadata() or {})["tinyrec"])
+            metadata = file.metadata() or {}
+            text, digest = metadata["tinyrec"], metadata["sha256"]
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise ValueError(f"{path}: damaged or no checkpoint ({error})") from error
-    if hashlib.sha256(to_bytes(tensors)).hexdigest() != words["sha256"]:
+    if checksum(tensors, text) != digest:
         raise ValueError(f"{path}: damaged (its checksum is wrong)")
-    return words, tensors
+    return json.loads(text), tensors
 
 
 def resume(training: Training, folder: Path, run: dict) -> list[str]:

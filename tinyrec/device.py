@@ -15,6 +15,7 @@ from tinyrec.models import TRM, TRMConfig
 from tinyrec.models.layers import Network
 from tinyrec.puzzles import Batch
 
+LONG = 1500  # steps from which on compiling the whole segment pays
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -82,15 +83,15 @@ def pick_precision(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def compile_model(model: nn.Module, device: torch.device) -> str:
+def compile_model(model: nn.Module, device: torch.device, steps: int = 0) -> str:
     """Let torch.compile fuse the model in place, where it works; says in one line what happened.
 
     On a GPU the whole segment becomes CUDA graphs, one forward and one backward, so that its
     hundreds of kernels need not be launched one by one. On a CPU each block of the networks is
-    compiled, once with and once without gradient, and every call uses it: sooner ready than a whole
-    segment. A copy of the model, such as its moving average, is not compiled. Models compiled
-    before compile again at their next call: PyTorch counts the compilations of a process together,
-    and beyond eight it would go on eagerly without saying so.
+    compiled for a training of few `steps`, the whole segment for a long one: that takes some 20 s
+    more, and then a tenth less of every step. A copy of the model, such as its moving average, is
+    not compiled. Models compiled before compile again at their next call: PyTorch counts the
+    compilations of a process together, and beyond eight it would go on eagerly without saying so.
     """
     networks = [part for part in model.modules() if isinstance(part, Network)]
     if not networks:
@@ -103,11 +104,11 @@ def compile_model(model: nn.Module, device: torch.device) -> str:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         return f"eager: torch.compile does not work here ({reason[:90]})"
     torch.compiler.reset()
-    if device.type == "cuda" and not model.config.puzzles:  # its sparse gradient stays outside
-        model.compile(mode="reduce-overhead", dynamic=False)
-    else:
-        for network in networks:
+    if model.config.puzzles or (device.type == "cpu" and steps < LONG):
+        for network in networks:  # the table's sparse gradient stays outside
             network.compile()
+    else:
+        model.compile(mode="reduce-overhead" if device.type == "cuda" else None, dynamic=False)
     return "torch.compile"
 
 

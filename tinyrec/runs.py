@@ -150,7 +150,7 @@ def execute(
     if again:
         for remark in resume(training, out, about):
             say(remark)
-    how = compile_model(model, device)
+    how = compile_model(model, device, run.training.steps)
     precision = str(dtype).removeprefix("torch.")
     size = sum(p.numel() for p in model.parameters())
     say(f"{run.name}: {size:,} parameters, {device}, {precision}, {how}", flush=True)

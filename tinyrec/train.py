@@ -117,7 +117,7 @@ class Training:
         loss, metrics = segment_loss(self.carry, outputs, c.loss, c.halt_weight)
         (loss / self.ranks.count).backward()
         metrics = self.ranks.add_up(model, metrics)
-        self.check(metrics["cell_loss"])
+        self.check(sum(value for name, value in metrics.items() if name.endswith("_loss")))
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate(self.step, c)

@@ -6,13 +6,18 @@ Every notebook has one cell tagged `parameters`, which reads
 
     import os
     profile = os.environ.get("TINYREC_PROFILE", "cpu")
+    seed = 0
 
-and behind which papermill puts its own `profile = "..."`. The variable is for those
-who run a source as it stands: nbval does, and notebooks/conftest.py sets it to smoke.
+and behind which papermill puts its own values. TINYREC_PROFILE is for those who run a
+source as it stands: nbval does, and notebooks/conftest.py sets it to smoke. What a
+notebook cannot know comes from the environment alone: TINYREC_PRECISION (float32 or
+bfloat16, for tinyrec.device.pick_precision), OMP_NUM_THREADS, and for the instruction
+set ATEN_CPU_CAPABILITY and ONEDNN_MAX_CPU_ISA.
 
 A notebook runs when its copy is missing or no longer true (freshness.py says why).
-When only its prose changed, the outputs are kept. A notebook that fails leaves its
-last good copy alone; the others still run, and the command ends with status 1.
+When only its prose changed, the outputs are kept. A notebook fails when it raises, and
+when it draws an image without alt text. Then its last good copy stays, NAME.failed.ipynb
+shows how far it came, the others still run, and the command ends with status 1.
 """
 
 import argparse
@@ -23,16 +28,18 @@ import time
 from pathlib import Path
 
 import freshness
+import images
 import nbformat
 import papermill
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = ("smoke", "cpu", "gpu")
+LANGUAGE = {"name": "python", "pygments_lexer": "ipython3"}  # as a kernel says, if it comes to that
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 class NotebookFailed(Exception):
-    """A notebook raised; the message names the notebook, the cell and the error."""
+    """A notebook raised or drew what cannot be read aloud; the message says which cell and why."""
 
 
 def notebooks(names: list[str] | None = None) -> list[Path]:
@@ -48,7 +55,12 @@ def executed_folder(profile: str) -> Path:
     return ROOT / "build" / "executed" / profile
 
 
-def refresh(notebook: Path, profile: str, out: Path) -> Path:
+def failed_copy(copy: Path) -> Path:
+    """Where a notebook that failed shows how far it came; `copy` is where its good copy is."""
+    return copy.with_name(f"{copy.stem}.failed.ipynb")
+
+
+def refresh(notebook: Path, profile: str, out: Path, seed: int = 0) -> Path:
     """Make the executed copy of `notebook` true again; returns its path."""
     copy = out / notebook.name
     reason = freshness.why_stale(notebook, copy, profile)
@@ -59,32 +71,47 @@ def refresh(notebook: Path, profile: str, out: Path) -> Path:
     # Taken before the run: what is edited meanwhile makes the copy stale at once.
     record = {"parts": freshness.parts(notebook, profile)}
     source = nbformat.read(notebook, as_version=4)
-    if reason == freshness.PROSE:
-        executed = nbformat.read(copy, as_version=4)
-        record["seconds"] = executed.metadata.tinyrec.seconds
-    else:
-        start = time.perf_counter()
-        executed = run(notebook, profile, out)
-        record["seconds"] = round(time.perf_counter() - start, 1)
-        print(f"{notebook.stem}: took {record['seconds'] / 60:.1f} minutes", flush=True)
-    result = with_outputs(source, executed)
-    result.metadata["language_info"] = executed.metadata.language_info
-    result.metadata["tinyrec"] = record
-    write(result, copy)
+    failed = failed_copy(copy)
+    failed.unlink(missing_ok=True)
+    try:
+        if reason == freshness.PROSE:
+            executed = nbformat.read(copy, as_version=4)
+            record["seconds"] = executed.metadata.tinyrec.seconds
+        else:
+            start = time.perf_counter()
+            executed = run(notebook, failed, profile, seed)
+            record["seconds"] = round(time.perf_counter() - start, 1)
+            print(f"{notebook.stem}: took {record['seconds'] / 60:.1f} minutes", flush=True)
+        if unseen := list(images.without_alt(with_outputs(source, executed))):
+            raise NotebookFailed("; ".join(unseen))
+    except NotebookFailed as error:
+        came = nbformat.read(failed, as_version=4) if failed.exists() else source
+        write(executed_form(source, came, record | {"failed": str(error)}), failed)
+        raise
+    write(executed_form(source, executed, record), copy)
+    failed.unlink(missing_ok=True)
     return copy
 
 
-def run(notebook: Path, profile: str, out: Path) -> nbformat.NotebookNode:
-    """Run `notebook` in a fresh kernel, in its own folder."""
-    out.mkdir(parents=True, exist_ok=True)
-    # papermill saves after every cell, so a run that fails can be looked at.
-    partial = out / f"{notebook.stem}.failed.ipynb"
-    partial.unlink(missing_ok=True)
+def executed_form(source, executed, record: dict) -> nbformat.NotebookNode:
+    """The copy that the pages show: what the source is, what came out, what it was made from."""
+    result = with_outputs(source, executed)
+    result.metadata["language_info"] = executed.metadata.get("language_info", LANGUAGE)
+    result.metadata["tinyrec"] = record
+    return result
+
+
+def run(notebook: Path, to: Path, profile: str, seed: int = 0) -> nbformat.NotebookNode:
+    """Run `notebook` in a fresh kernel, in its own folder.
+
+    papermill saves `to` after every cell, so a run that fails can be looked at.
+    """
+    to.parent.mkdir(parents=True, exist_ok=True)
     try:
-        executed = papermill.execute_notebook(
+        return papermill.execute_notebook(
             notebook,
-            partial,
-            parameters={"profile": profile},
+            to,
+            parameters={"profile": profile, "seed": seed},
             language="python",  # the metadata need not say so
             cwd=notebook.parent,
             coalesce_streams=True,
@@ -92,13 +119,11 @@ def run(notebook: Path, profile: str, out: Path) -> nbformat.NotebookNode:
             extra_arguments=["--IPKernelApp.log_level=ERROR"],
         )
     except Exception as error:  # the cell's own error, or a kernel that died
-        raise NotebookFailed(describe(notebook, partial, error)) from error
-    partial.unlink()
-    return executed
+        raise NotebookFailed(describe(notebook, to, error)) from error
 
 
 def describe(notebook: Path, partial: Path, error: Exception) -> str:
-    """One message: which notebook, which cell, which error, where to look."""
+    """One line: which cell, which error."""
     if isinstance(error, papermill.PapermillExecutionError):
         what = f"{error.ename}: {error.evalue}"
     else:
@@ -112,8 +137,8 @@ def describe(notebook: Path, partial: Path, error: Exception) -> str:
         for cell in nbformat.read(partial, as_version=4).cells:
             if cell.metadata.get("papermill", {}).get("start_time"):  # the last begun
                 first = cell.source.strip().split("\n")[0]
-                where = f"in cell {numbers.get(cell.get('id'), '?')} (`{first}`)"
-    return f"{notebook.stem} failed {where}: {what}\n  its outputs: {partial}"
+                where = f"cell {numbers.get(cell.get('id'), '?')} (`{first}`)"
+    return f"{where}: {what}"
 
 
 def with_outputs(source, executed) -> nbformat.NotebookNode:
@@ -130,7 +155,8 @@ def with_outputs(source, executed) -> nbformat.NotebookNode:
     ]
     for count, (cell, done) in enumerate(zip(code_cells(result), ran, strict=True), 1):
         cell.outputs = [copying.deepcopy(o) for o in done.outputs if not bare_widget(o)]
-        cell.execution_count = count  # as in Jupyter, without papermill's own cell
+        if done.execution_count is not None:  # it ran
+            cell.execution_count = count  # as in Jupyter, without papermill's own cell
         for output in cell.outputs:
             if "execution_count" in output:
                 output.execution_count = count
@@ -157,6 +183,7 @@ def write(notebook, path: Path) -> None:
 def main(arguments=None) -> int:
     parser = argparse.ArgumentParser(description="Execute the notebooks of the book.")
     parser.add_argument("--profile", choices=PROFILES, default="cpu")
+    parser.add_argument("--seed", type=int, default=0, help="of the parameters cell")
     parser.add_argument("--only", metavar="NAME", nargs="+", help="such as 01_puzzles")
     parser.add_argument("--out", type=Path, metavar="DIR", help="for the copies")
     options = parser.parse_args(arguments)
@@ -165,6 +192,8 @@ def main(arguments=None) -> int:
         chosen = notebooks(options.only)
     except ValueError as error:
         parser.error(str(error))
+    if options.seed and not options.out:
+        parser.error("the pages show seed 0; for another seed name a folder with --out")
     if options.profile == "gpu":
         require_gpu(parser)
 
@@ -173,10 +202,12 @@ def main(arguments=None) -> int:
     for number, notebook in enumerate(chosen, 1):
         print(f"[{number}/{len(chosen)}] ", end="")
         try:
-            refresh(notebook, options.profile, out)
-        except (NotebookFailed, SyntaxError) as error:
+            refresh(notebook, options.profile, out, options.seed)
+        except NotebookFailed as error:
             failures += 1
-            print(f"FAILED: {error}", file=sys.stderr, flush=True)
+            where = failed_copy(out / notebook.name)
+            print(f"FAILED: {notebook.stem}, {error}", file=sys.stderr, flush=True)
+            print(f"  how far it came: {where}", file=sys.stderr, flush=True)
     if failures:
         print(f"{failures} of {len(chosen)} notebooks failed", file=sys.stderr)
     return 1 if failures else 0

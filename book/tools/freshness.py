@@ -47,7 +47,7 @@ def parts(notebook: Path, profile: str) -> dict[str, str]:
     ]
     # Outputs and counts are left out: writing goldens must not make a copy stale.
     page = [[cell["cell_type"], source(cell), cell["metadata"]] for cell in cells]
-    root = notebook.resolve().parents[2]
+    root = notebook.resolve().parents[1]
     files = {
         file.relative_to(root).as_posix(): digest(file.read_bytes())
         for file in sorted(files_behind([text for text, _ in code], root))
@@ -63,7 +63,7 @@ def parts(notebook: Path, profile: str) -> dict[str, str]:
 def files_behind(sources: list[str], root: Path) -> set[Path]:
     """Files of tinyrec that these pieces of code reach, data files included."""
     found: set[Path] = set()
-    todo = set().union(*(imported(tree(text), ()) for text in sources))
+    todo = set().union(*(imported(nodes(text, tree), ()) for text in sources))
     if any(re.search(rf"-m\W+{PACKAGE}\b", text) for text in sources):
         todo.add((PACKAGE, "__main__"))  # called as a command
     while todo:
@@ -73,7 +73,7 @@ def files_behind(sources: list[str], root: Path) -> set[Path]:
             continue
         found.add(file)
         package = name if file.name == "__init__.py" else name[:-1]
-        todo |= imported(ast.parse(file.read_text(), file), package)
+        todo |= imported(nodes(file.read_text(), ast.parse), package)
         found |= data_behind(file, root)
     return found
 
@@ -87,10 +87,18 @@ def data_behind(file: Path, root: Path) -> set[Path]:
     return {path for path in found if path.suffix not in (".py", ".pyc")}
 
 
-def imported(code: ast.AST, package: tuple[str, ...]) -> set[tuple[str, ...]]:
-    """Every name under tinyrec that `code`, a piece of `package`, may import."""
+def nodes(text: str, parse) -> list[ast.AST]:
+    """Of a syntax tree; none for what is no Python: it imports nothing, and fails where it runs."""
+    try:
+        return list(ast.walk(parse(text)))
+    except SyntaxError:
+        return []
+
+
+def imported(nodes: list[ast.AST], package: tuple[str, ...]) -> set[tuple[str, ...]]:
+    """Every name under tinyrec that code of `package` may import."""
     names = set()
-    for node in ast.walk(code):
+    for node in nodes:
         if isinstance(node, ast.Import):
             names |= {tuple(alias.name.split(".")) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

@@ -38,11 +38,16 @@ def write_goldens(notebook: Path) -> None:
 
 def main(names: list[str]) -> int:
     try:
-        for notebook in execute.notebooks(names):
-            write_goldens(notebook)
-    except (ValueError, execute.NotebookFailed) as error:
+        chosen = execute.notebooks(names)
+    except ValueError as error:
         print(error, file=sys.stderr)
-        return 1
+        return 2
+    for notebook in chosen:
+        try:
+            write_goldens(notebook)
+        except execute.NotebookFailed as error:
+            print(f"{notebook.stem} failed: {error}", file=sys.stderr)
+            return 1
     return 0
 
 

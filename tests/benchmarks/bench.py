@@ -18,13 +18,15 @@ from profile_step import profiles
 from solve import time_to_solve
 from throughput import fixed_work, sizes
 
-from tinyrec.checkpoints import load_model, pretrained, write_atomically
-from tinyrec.evaluate import answer, evaluate, wilson_interval
+from tinyrec.checkpoints import load_model, pretrained, to_json, write_atomically
+from tinyrec.device import compile_model, machine, pick_precision
+from tinyrec.evaluate import SURE, answer, evaluate, wilson_interval
+from tinyrec.puzzles import PuzzleSet
 from tinyrec.puzzles.sudoku import rules
 from tinyrec.puzzles.sudoku.classes import fingerprint
 from tinyrec.puzzles.sudoku.generate import generate
-from tinyrec.runs import load_run, machine, make_data, make_model
-from tinyrec.train import compile_model, pick_precision, train
+from tinyrec.runs import load_run, make_data, make_model
+from tinyrec.train import Training, train
 
 RESULTS = Path(__file__).parents[2] / "book" / "results"
 CPU = torch.device("cpu")
@@ -46,11 +48,8 @@ def stopping(many: int = 10_000) -> dict:
     dtype = pick_precision(CPU)
     models = []
     for name in pretrained():
-        model, test = load_model(name), make_data(load_run(name).data)["test"]
-        full, early = (
-            evaluate(model, test.x, test.y, dtype=dtype),
-            answer(model, test.x, dtype=dtype),
-        )
+        model, test = load_model(name), make_data(load_run(name))["test"]
+        full, early = evaluate(model, test, dtype=dtype), answer(model, test.x, dtype=dtype)
         says = full.q > 0
         says[:, -1] = True  # the last segment ends it all
         first = says.int().argmax(1)
@@ -64,7 +63,7 @@ def stopping(many: int = 10_000) -> dict:
                 .double()
                 .mean()
                 .item(),
-                "mean_segments_from_half": full.mean_segments,
+                "mean_segments_from_half": full.segments_until_yes,
                 "exact_stopping": (early.tokens == test.y).all(1).double().mean().item(),
                 "mean_segments": early.segments.double().mean().item(),
             }
@@ -78,14 +77,14 @@ def attempts(counts=(1, 2, 4, 8), only: int | None = None) -> dict:
     """
     dtype, models = pick_precision(CPU), []
     for name in pretrained():
-        model, test = load_model(name), make_data(load_run(name).data)["test"]
+        model, test = load_model(name), make_data(load_run(name))["test"]
         x, y = test.x[:only], test.y[:only]
         rows = []
         for count in counts:
             began = time.perf_counter()
             found = answer(model, x, dtype=dtype, attempts=count, view=rules.view)
             seconds = time.perf_counter() - began
-            right, sure = (found.tokens == y).all(1), found.q.sigmoid() > 0.98
+            right, sure = (found.tokens == y).all(1), found.q.sigmoid() > SURE
             rows.append(
                 {
                     "attempts": count,
@@ -104,9 +103,9 @@ def attempts(counts=(1, 2, 4, 8), only: int | None = None) -> dict:
 
 
 def batch(many: int) -> dict:
-    """Seconds for the shipped 6x6 model to answer `many` new puzzles, and how many it gets right."""
+    """Seconds for the shipped 6x6 model to answer `many` new puzzles, and how many are right."""
     name = "sudoku-6x6"
-    trained_on = rules.decode(make_data(load_run(name).data)["train"].x)
+    trained_on = rules.decode(make_data(load_run(name))["train"].x)
     puzzles, solutions = generate(6, many + many // 5, seed=2026)
     new = ~np.isin(fingerprint(puzzles), fingerprint(trained_on))
     x, y = rules.encode(puzzles[new][:many]), rules.encode(solutions[new][:many])
@@ -114,7 +113,7 @@ def batch(many: int) -> dict:
     early = answer(load_model(name), x, dtype=pick_precision(CPU))
     seconds = time.perf_counter() - began
     exact = (early.tokens == y).all(1).double().mean().item()
-    full = evaluate(load_model(name), x, y, dtype=pick_precision(CPU)).exact[-1]
+    full = evaluate(load_model(name), PuzzleSet(x, y), dtype=pick_precision(CPU)).exact[-1]
     return {"puzzles": len(x), "seconds": seconds, "exact": exact, "exact_all_segments": full}
 
 
@@ -128,10 +127,11 @@ def precision(seeds=(1, 2, 3)) -> dict:
         for seed in seeds:
             run = load_run("sudoku-6x6", seed=seed, evaluate_every=0)
             run = replace(run, data=replace(run.data, seed=seed))
-            model, sets = make_model(run), make_data(run.data)
+            model, sets = make_model(run), make_data(run)
             compile_model(model, CPU)
-            solver, _ = train(model, sets["train"], run.training, dtype=dtype)
-            exact.append(evaluate(solver, sets["test"].x, sets["test"].y, dtype=dtype).exact[-1])
+            training = Training(model, sets["train"], run.training, dtype)
+            train(training)
+            exact.append(evaluate(training.averaged, sets["test"], dtype=dtype).exact[-1])
         found[str(dtype).removeprefix("torch.")] = exact
     return found
 
@@ -158,7 +158,5 @@ if __name__ == "__main__":
     for part in wanted:
         found = {"machine": machine(CPU), **PARTS[part]()}
         print(part, json.dumps(found, indent=1), flush=True)
-        write_atomically(
-            RESULTS / f"bench-{part}.json", (json.dumps(found, indent=1) + "\n").encode()
-        )
+        write_atomically(RESULTS / f"bench-{part}.json", to_json(found))
     page.main()

@@ -7,7 +7,6 @@ The size is the paper's for Sudoku: width 512, T=3, n=6, batch 768, 81 cells beh
 
 import argparse
 import gc
-import json
 import sys
 import time
 from dataclasses import asdict
@@ -18,10 +17,9 @@ import torch
 from pairs import paired, quartiles
 from torch.utils.flop_counter import FlopCounterMode
 
-from tinyrec.checkpoints import write_atomically
+from tinyrec.checkpoints import to_json, write_atomically
+from tinyrec.device import machine, pick_precision
 from tinyrec.models.trm import TRM, TRMConfig
-from tinyrec.runs import machine
-from tinyrec.train import pick_precision
 
 
 def measure(
@@ -98,7 +96,7 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("bench-gpu needs a CUDA GPU; PyTorch sees none here")
-    found = json.dumps(measure(torch.device("cuda")), indent=1) + "\n"
-    print(found)
+    found = to_json(measure(torch.device("cuda")))
+    print(found.decode())
     if arguments.out:
-        write_atomically(arguments.out, found.encode())
+        write_atomically(arguments.out, found)

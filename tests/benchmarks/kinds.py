@@ -1,5 +1,4 @@
-"""The shipped 9x9 model on puzzles of other kinds, for its card: python tests/benchmarks/kinds.py
-FILE.csv[.gz]
+"""The shipped 9x9 model on puzzles of other kinds: python tests/benchmarks/kinds.py FILE.csv[.gz]
 
 FILE has Sudoku-Extreme's columns source, question, answer, rating. Each source is told apart, with
 its 95 % interval. The file is not part of this project: such collections have no licence of their
@@ -8,22 +7,20 @@ own.
 
 import csv
 import gzip
-import json
 import sys
 from collections import defaultdict
 from pathlib import Path
 
 import torch
 
-from tinyrec.checkpoints import PRETRAINED, load_model, write_atomically
-from tinyrec.evaluate import answer, evaluate, wilson_interval
+from tinyrec.checkpoints import load_model, to_json, write_atomically
+from tinyrec.device import machine, pick_precision
+from tinyrec.evaluate import SURE, answer, evaluate, wilson_interval
 from tinyrec.models.trm import TRM
+from tinyrec.puzzles import PuzzleSet
 from tinyrec.puzzles.sudoku import rules
-from tinyrec.runs import machine
-from tinyrec.train import pick_precision
 
 OUT = Path(__file__).parents[2] / "book" / "results" / "bench-kinds.json"
-CARD_LABEL = "- **Other kinds of puzzles**:"
 
 
 def kinds(file: Path, model: str = "sudoku-9x9", most: int = 1000) -> dict:
@@ -40,9 +37,9 @@ def kinds(file: Path, model: str = "sudoku-9x9", most: int = 1000) -> dict:
     for source, pairs in sorted(rows.items()):
         x, y = (
             torch.stack([rules.encode(rules.parse(text)) for text in column])
-            for column in zip(*pairs)
+            for column in zip(*pairs, strict=True)
         )
-        measured = evaluate(trm, x, y, dtype=dtype)
+        measured = evaluate(trm, PuzzleSet(x, y), dtype=dtype)
         found.append(
             {
                 "source": source,
@@ -63,7 +60,7 @@ def again(trm: TRM, x: torch.Tensor, y: torch.Tensor, dtype: torch.dtype, most: 
     """
     x, y = x[:most], y[:most]
     found = answer(trm, x, dtype=dtype, attempts=8, view=rules.view)
-    right, sure = (found.tokens == y).all(1), found.q.sigmoid() > 0.98
+    right, sure = (found.tokens == y).all(1), found.q.sigmoid() > SURE
     return {
         "puzzles": len(x),
         "attempts": 8,
@@ -75,28 +72,7 @@ def again(trm: TRM, x: torch.Tensor, y: torch.Tensor, dtype: torch.dtype, most: 
     }
 
 
-def card_line(found: dict) -> str:
-    """What the model's card says about these puzzles."""
-    shares = (
-        f"{row['exact']:.1%} of {row['puzzles']} from {row['source']} "
-        f"({row['exact_4_segments']:.1%} after 4; {row['again']['exact']:.0%} of the first "
-        f"{row['again']['puzzles']} in up to {row['again']['attempts']} attempts)"
-        for row in found["kinds"]
-    )
-    return f"{CARD_LABEL} exact after 16 segments: {', '.join(shares)}.\n"
-
-
-def main(file: Path) -> None:
-    found = kinds(file)
-    write_atomically(OUT, (json.dumps(found, indent=1) + "\n").encode())
-    card = PRETRAINED / found["model"] / "card.md"
-    lines = card.read_text().splitlines(keepends=True)
-    kept = [line for line in lines if not line.startswith(CARD_LABEL)]
-    write_atomically(card, "".join([*kept, card_line(found)]).encode())
-    print(card.read_text())
-
-
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]))
+    write_atomically(OUT, to_json(kinds(Path(sys.argv[1]))))

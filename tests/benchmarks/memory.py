@@ -16,7 +16,7 @@ import torch
 from tinyrec.losses import cell_losses
 from tinyrec.models.trm import TRM, TRMConfig
 from tinyrec.puzzles import PuzzleSet
-from tinyrec.train import TrainConfig, train
+from tinyrec.train import TrainConfig, Training, train
 
 
 def used() -> float:
@@ -45,7 +45,7 @@ def main(model: dict, batch: int, steps: int = 3, unrolled: bool = False) -> flo
     else:
         settings = dict(optimizer="adamw", warmup=0, evaluate_every=0)
         config = TrainConfig(steps=steps, batch=batch, **settings)
-        train(trm, PuzzleSet(x, x), config, quiet=True, processes=1)
+        train(Training(trm, PuzzleSet(x, x), config), quiet=True)
     return used() - before
 
 

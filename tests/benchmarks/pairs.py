@@ -34,7 +34,7 @@ def paired(
             "first_call_seconds": first[name],
             "rate": quartiles([work / s for s in mine]),
             "times_as_fast_as": {
-                other: quartiles([b / a for a, b in zip(mine, theirs)])
+                other: quartiles([b / a for a, b in zip(mine, theirs, strict=True)])
                 for other, theirs in seconds.items()
                 if other != name
             },

@@ -10,7 +10,7 @@ import torch
 from throughput import FIXED
 from torch.profiler import ProfilerActivity, profile
 
-from tinyrec.train import pick_precision
+from tinyrec.device import pick_precision
 
 PRODUCTS = ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "mkldnn::_linear_pointwise")
 
@@ -26,7 +26,7 @@ def profiles(steps: int = 5, batch: int = 128, config=FIXED) -> dict:
         "textbook, float32": sides.textbook(work, torch.float32),
         f"textbook, {name}": sides.textbook(work, fast),
         f"textbook, {name}, compiled": sides.textbook(work, fast, compiled=True),
-        "tinyrec, one process": sides.ours(work, fast, processes=1),
+        "tinyrec": sides.ours(work, fast),
     }
     return {name: kinds(call, steps) for name, call in ways.items()}
 

@@ -2,7 +2,7 @@
 against what.
 """
 
-import sys
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,11 +10,12 @@ import peer
 import torch
 from textbook import Textbook, TextbookTRM
 
+from tinyrec.device import LONG, compile_model
 from tinyrec.models.trm import TRM, TRMConfig
 from tinyrec.puzzles import PuzzleSet
 from tinyrec.puzzles.sudoku import rules
 from tinyrec.puzzles.sudoku.generate import generate
-from tinyrec.train import TrainConfig, compile_model, training
+from tinyrec.train import TrainConfig, Training
 
 EMA, LEARNING_RATE, WEIGHT_DECAY = 0.999, 1e-3, 0.1
 
@@ -35,16 +36,17 @@ def sudoku_puzzles(size: int, count: int = 1000, seed: int = 0) -> PuzzleSet:
     return rules.puzzle_set(*generate(size, count, seed), augmented=True)
 
 
-def ours(
-    work: Work, dtype: torch.dtype, compiled: bool = True, processes: int | None = None
-) -> Callable[[], None]:
-    """The steps of tinyrec.train.train, set up as `python -m tinyrec train` does it."""
+def ours(work: Work, dtype: torch.dtype, compiled: bool | None = True) -> Callable[[], None]:
+    """The steps of tinyrec.train.train, set up as `python -m tinyrec train` does it for a long run.
+
+    compiled None: as for a short run, block by block.
+    """
     torch.manual_seed(0)
     model = TRM(work.model).to(work.device)
-    if compiled:
-        compile_model(model, work.device)
+    if compiled is not False:
+        compile_model(model, work.device, steps=LONG if compiled else 0)
     config = TrainConfig(
-        steps=sys.maxsize,  # as many as are asked for
+        steps=10**9,  # as many as are asked for
         batch=work.batch,
         optimizer="adamw",
         learning_rate=LEARNING_RATE,
@@ -52,12 +54,12 @@ def ours(
         warmup=0,
         ema=EMA,
     )
-    every_step = training(model, work.puzzles, config, dtype, processes)
+    training = Training(model, work.puzzles, config, dtype)
 
     def run():
         for _ in range(work.steps):
-            metrics, _ = next(every_step)
-        metrics["cell_loss"].item()  # a GPU has really finished
+            training.advance()
+        training.means()  # a GPU has really finished
 
     return run
 
@@ -85,13 +87,12 @@ def adamw(model: torch.nn.Module, learning_rate: float = LEARNING_RATE) -> torch
 
 def stepping(work: Work, loop) -> Callable[[], None]:
     """Steps of `loop` on the batches that tinyrec would draw."""
-    puzzles = work.puzzles
-    moved = PuzzleSet(puzzles.x.to(work.device), puzzles.y.to(work.device), puzzles.augment)
-    batches = moved.batches(work.batch, torch.Generator(work.device).manual_seed(0))
+    steps = itertools.count()
 
     def run():
-        for _ in range(work.steps):
-            loss = loop.step(*next(batches))
+        for step in itertools.islice(steps, work.steps):
+            batch = work.puzzles.batch(work.batch, seed=0, step=step).to(work.device)
+            loss = loop.step(batch.x, batch.y)
         loss.item()  # a GPU has really finished
 
     return run

@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tinyrec.checkpoints import write_atomically
+from tinyrec.checkpoints import to_json, write_atomically
 from tinyrec.runs import load_run
 
 
@@ -46,7 +46,7 @@ def time_to_solve(preset: str, seeds: list[int], out: Path | None = None) -> dic
             "runs": runs,
         }
         if out:
-            write_atomically(out, (json.dumps(found, indent=1) + "\n").encode())
+            write_atomically(out, to_json(found))
     return found
 
 

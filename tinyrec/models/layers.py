@@ -111,7 +111,7 @@ def rotate(h: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class Attention(nn.Module):
-    """Full (non-causal) multi-head attention over the positions; rotary where `positions` is "rope"."""
+    """Full (non-causal) multi-head attention; rotary positions where the config has "rope"."""
 
     def __init__(self, config: PartsConfig):
         super().__init__()

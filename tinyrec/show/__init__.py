@@ -1,5 +1,6 @@
 """Everything a reader looks at: plots, diagrams, the step player."""
 
+from tinyrec.show.claims import claim, claims
 from tinyrec.show.curves import (
     accuracy_by_segment,
     bars_with_intervals,
@@ -12,6 +13,7 @@ from tinyrec.show.player import StepPlayer
 from tinyrec.show.road import road
 from tinyrec.show.solver import SolverWidget
 from tinyrec.show.style import COLOURS, use_style
+from tinyrec.show.thinking import thinking
 
 __all__ = [
     "COLOURS",
@@ -20,12 +22,15 @@ __all__ = [
     "accuracy_by_segment",
     "bars_with_intervals",
     "cell_to_exact",
+    "claim",
+    "claims",
     "draw_grid",
     "grid_row",
     "learning_curve",
     "naive_loop",
     "road",
     "steps_figure",
+    "thinking",
     "unrolled",
     "use_style",
 ]

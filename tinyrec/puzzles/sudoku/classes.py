@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 
 from tinyrec.puzzles.sudoku.rules import UNITS, boxed, is_solution, layout
-from tinyrec.puzzles.sudoku.solve import all_solutions
+from tinyrec.puzzles.sudoku.solve import BLOCK, all_solutions
 
 ROUNDS = 6  # of colour refinement; with more, no further puzzles were told apart
 
@@ -101,19 +101,25 @@ def fingerprint(puzzles: np.ndarray) -> np.ndarray:
     Colour refinement (Weisfeiler and Leman): at first a cell's colour says only
     whether it is blank. In every round it becomes a hash of the old one and of
     the colours in its row, its column, its box and the cells with its digit,
-    each taken as a multiset by a sum of hashes. Where transposition is a
-    symmetry, row and column are interchangeable.
+    each taken as a multiset by a sum of hashes. Row and column are taken alike,
+    because transposition is a symmetry where boxes are square; elsewhere the
+    boxes, wider than high, tell them apart.
     """
     puzzles = np.asarray(puzzles)
-    size, rows, columns = layout(puzzles.shape[1])
+    starts = range(0, max(1, len(puzzles)), BLOCK)  # a block at a time: what fits into the cache
+    return np.concatenate([_fingerprint(puzzles[start : start + BLOCK]) for start in starts])
+
+
+def _fingerprint(puzzles: np.ndarray) -> np.ndarray:
+    size, _, _ = layout(puzzles.shape[1])
     grids = boxed(puzzles)  # (bands, rows, stacks, columns, N)
     same = [grids == digit for digit in range(1, size + 1)]
     colour = _mix((grids > 0).astype(np.uint64), 0)
     for _ in range(ROUNDS):
         row, column, box = (colour.sum(axes, keepdims=True) for axes in UNITS.values())
-        lines = _mix(row, 1) + _mix(column, 1 if rows == columns else 2)
         digit = sum(cells * (colour * cells).sum((0, 1, 2, 3)) for cells in same)
-        colour = _mix(_mix(colour, 3) + lines + _mix(box, 4) + _mix(digit, 5), 6)
+        lines = _mix(row, 1) + _mix(column, 1)
+        colour = _mix(_mix(colour, 2) + lines + _mix(box, 3) + _mix(digit, 4), 5)
     return colour.sum((0, 1, 2, 3))
 
 

@@ -86,15 +86,18 @@ def hold_out(
     images of one another. ValueError when too few are there.
     """
     order = np.random.default_rng(seed).permutation(len(puzzles))
-    prints = fingerprint(puzzles[order])
-    different = np.sort(np.unique(prints, return_index=True)[1])
+    for start in order[: 2 * (train + test)], order:  # of millions the first few will often do
+        prints = fingerprint(puzzles[start])
+        different = np.sort(np.unique(prints, return_index=True)[1])
+        held_out = different[:test]
+        rest = np.flatnonzero(~np.isin(prints, prints[held_out]))[:train]
+        if len(different) > test and len(rest) == train:
+            break
     if len(different) <= test:
         raise ValueError(
             f"{len(different)} puzzles that are no images of one another; "
             f"expected more than the {test} to test on"
         )
-    held_out = different[:test]
-    rest = np.flatnonzero(~np.isin(prints, prints[held_out]))[:train]
     rows = {"train": order[rest], "test": order[held_out]}
     return {name: (puzzles[rows], solutions[rows]) for name, rows in rows.items()}
 
@@ -131,7 +134,7 @@ def _collect(
         tries = min(BLOCK, max(16, count - have, vain))
         drawn = draw(tries)
         vain += tries
-        for puzzle, solution, key in zip(*drawn, keys(drawn[0])):
+        for puzzle, solution, key in zip(*drawn, keys(drawn[0]), strict=True):
             if have < count and key not in seen:
                 seen.add(key)
                 puzzles[have], solutions[have] = puzzle, solution

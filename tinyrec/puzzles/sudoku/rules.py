@@ -5,6 +5,7 @@ of cells tells the size: 16 is 4x4 with boxes of 2x2, 36 is 6x6 with boxes of
 2 rows x 3 columns, 81 is 9x9 with boxes of 3x3.
 """
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from tinyrec.puzzles import PuzzleSet
 
 BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}  # size: rows and columns of a box
+CELLS = {size * size for size in BOXES}
 # Axes of `boxed` grids over which the cells of one row, column or box lie.
 UNITS = {"row": (2, 3), "column": (0, 1), "box": (1, 3)}
 
@@ -47,24 +49,50 @@ def cell_name(cell: int, size: int) -> str:
 
 # --- text ------------------------------------------------------------------
 
+BLANKS = "-.0_*?xX"
+VALUES = dict.fromkeys(BLANKS, 0) | {str(digit): digit for digit in range(1, 10)}
+BORDERS = "|+=,\u2500-\u257f"  # as in [] of a regular expression; a range of drawn lines
+CROSSING = r"(?<!-)-*[+=][-+=]*"  # part of a border beyond doubt: dashes that touch a + or =
+# Lines that may be borders: all of nothing but dashes, those where two dashes touch, none.
+DASHED = (rf"[-\s{BORDERS}]*", rf"(?=.*--)[-\s{BORDERS}]*", "")
+
 
 def parse(text: str) -> np.ndarray:
-    """Read a grid (cells,): digits, `.` or `0` for a blank, spaces ignored.
+    """Read a grid (cells,), as people type and paste it and as `format_grid` prints it.
 
-    Raises ValueError for a wrong number of cells, a character that is none of
-    these and a digit larger than the size. The rules are left to `check`.
+    A blank is one of . 0 _ * ? x X and -. White space, commas and borders made of | + = or of
+    box-drawing characters say nothing, nor do dashes that touch a + or =. A line of nothing but
+    dashes is a border or a row of blanks: first all such lines are taken for borders, then only
+    those where two dashes touch (so `- - -` is a row), then none. The first reading with as many
+    lines as each line has cells wins; if there is none, the first with 16, 36 or 81 cells.
+
+    ValueError says where in the text a character is none of these, which digit is larger than the
+    size, or how many cells were found. The rules of Sudoku are left to `check`.
     """
-    characters = "".join(text.split())
-    size, _, _ = layout(len(characters))
-    for cell, character in enumerate(characters):
-        if character not in ".0123456789":
-            raise ValueError(
-                f"{cell_name(cell, size)}: {character!r} is neither a digit nor . or 0"
-            )
-        if character > str(size):
-            raise ValueError(f"{cell_name(cell, size)}: digit {character} is larger than {size}")
-    digits = characters.replace(".", "0").encode()
-    return np.frombuffer(digits, np.uint8) - ord("0")
+    lines = text.splitlines()
+    for number, line in enumerate(lines, 1):
+        if odd := re.search(rf"[^{BLANKS}\s1-9{BORDERS}]", line):
+            column = odd.start() + 1
+            place = f"line {number}, column {column}" if lines[1:] else f"character {column}"
+            raise ValueError(f"{place}: {odd[0]!r} is neither a digit nor a blank (. 0 _ * ? x -)")
+
+    lines = [re.sub(CROSSING, " ", line) for line in lines]
+    readings = []
+    for border in DASHED:
+        rows = [line for line in lines if not re.fullmatch(border, line)]
+        rows = [[VALUES[mark] for mark in row if mark in VALUES] for row in rows]
+        readings.append([row for row in rows if row])
+    fitting = [rows for rows in readings if sum(map(len, rows)) in CELLS]
+    if not fitting:
+        counts = dict.fromkeys(sum(map(len, rows)) for rows in readings)
+        raise ValueError(f"expected 16, 36 or 81 cells, found {' or '.join(map(str, counts))}")
+    square = [rows for rows in fitting if {len(row) for row in rows} == {len(rows)}]
+    grid = np.array([digit for row in (square or fitting)[0] for digit in row], np.uint8)
+
+    size, _, _ = layout(len(grid))
+    for cell in np.flatnonzero(grid > size):
+        raise ValueError(f"{cell_name(cell, size)}: digit {grid[cell]} is larger than {size}")
+    return grid
 
 
 def to_string(grid: np.ndarray) -> str:
@@ -208,12 +236,12 @@ def reveal(
     shown.
 
     With probability `share` a puzzle is chosen; then each of its blanks is filled in with a
-    probability that is drawn for the puzzle, uniformly from 0 to 1/2. The other puzzles stay as
-    they are.
+    probability that is drawn for the puzzle, uniformly from 0 to 1. So of n blanks any number from
+    0 to n is filled in, all equally likely. The other puzzles stay as they are.
     """
     draw = dict(generator=generator, device=x.device)
     chosen = torch.rand(len(x), 1, **draw) < share
-    shown = torch.rand(x.shape, **draw) < torch.rand(len(x), 1, **draw) / 2
+    shown = torch.rand(x.shape, **draw) < torch.rand(len(x), 1, **draw)
     return torch.where(chosen & shown, y, x)
 
 
