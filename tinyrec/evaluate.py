@@ -259,9 +259,9 @@ def one_attempt(
         run = run + 1
         done = run >= segments
         says = None if q is None else halting_logit(q, model.config).float().cpu()
+        if logits.isnan().any() or (says is not None and says.isnan().any()):
+            raise ValueError("the model's answer is not a number; its weights are broken")
         if says is not None:
-            if says.isnan().any():
-                raise ValueError("the model's q is not a number; its weights are broken")
             done = done | (says.sigmoid() > sure)
         if watch:
             watch(int(run[0]), answers, None if says is None else float(says[0]))
