@@ -1,4 +1,4 @@
-"""Evaluation: shares after every segment, intervals, early halting reported."""
+"""Evaluation: shares after every segment, q, intervals, and questions that are none."""
 
 from types import SimpleNamespace
 
@@ -6,68 +6,172 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tinyrec.checkpoints import load_model
-from tinyrec.evaluate import answer, evaluate, wilson_interval
+from tinyrec.evaluate import check_tokens, evaluate, think, wilson_interval
+from tinyrec.losses import IGNORE
 from tinyrec.models.naive import NaiveConfig, NaiveMLP
-from tinyrec.models.trm import TRM, TRMConfig
-from tinyrec.puzzles.sudoku import rules
-from tinyrec.puzzles.sudoku.generate import generate
+from tinyrec.puzzles import PuzzleSet
 
 
 class Learner(torch.nn.Module):
     """Right about puzzle i from segment i + 1 on; says so one segment later."""
 
-    def __init__(self):
+    def __init__(self, **config):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
-        self.config = SimpleNamespace(segments=4, q_learning=False)
+        config = dict(segments=4, q_learning=False, length=2, vocab=9) | config
+        self.config = SimpleNamespace(**config)
+        self.modes, self.ids, self.dtypes = [], [], []  # of each call
 
     def initial_state(self, batch, dtype=torch.float32):
+        self.dtypes.append(dtype)
         return (torch.zeros(batch),)
 
     def forward(self, tokens, state, puzzle_ids=None):
+        self.modes.append(self.training)
+        self.ids.append(puzzle_ids)
         count = state[0] + 1
         known = count > tokens[:, 0]
-        logits = torch.zeros(*tokens.shape, 9)
-        logits[..., 1] = 1.0
-        logits += 2.0 * known[:, None, None] * torch.nn.functional.one_hot(tokens, 9)
+        logits = F.one_hot(torch.ones_like(tokens), 9).float()
+        logits += 2.0 * known[:, None, None] * F.one_hot(tokens, 9)
         q = torch.where(count > tokens[:, 0] + 1, 1.0, -1.0)
-        return (count,), logits, torch.stack([q, q], dim=1)
+        return (count,), logits, torch.stack((q, 2 * q), 1)
 
 
 X = torch.tensor([[n, 5] for n in (0, 2, 3, 7)])
+PUZZLES = PuzzleSet(X, X, ids=torch.tensor([3, 1, 4, 1]))
 
 
 def test_shares_after_every_segment():
-    found = evaluate(Learner(), X, X, batch=3)
+    found = evaluate(Learner(), PUZZLES, batch=3)
     assert found.exact == [0.25, 0.25, 0.5, 0.75]
     assert found.cell == pytest.approx([2 / 8, 2 / 8, 4 / 8, 6 / 8])
-    assert found.solved.shape == (4, 4) and found.q.shape == (4, 4)
-    assert torch.equal(found.answers[:3], X[:3])
+    solved = [[1, 1, 1, 1], [0, 0, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
+    assert found.solved.int().tolist() == solved
+    assert torch.equal(found.answers, torch.tensor([[0, 5], [2, 5], [3, 5], [1, 1]]))
+    assert found.interval == wilson_interval(3, 4)
 
 
-def test_mean_segments_counts_until_q_says_solved():
-    assert evaluate(Learner(), X, X).mean_segments == (2 + 4 + 4 + 4) / 4
+def test_cells_without_a_label_do_not_count():
+    y = X.clone()
+    y[:, 1] = IGNORE
+    found = evaluate(Learner(), PuzzleSet(X, y), segments=1)
+    assert found.cell == found.exact == [0.25]
 
 
-def test_more_segments_than_in_training():
-    assert evaluate(Learner(), X, X, segments=8).exact[-1] == 1.0
+def test_q_is_that_of_halting_or_under_q_learning_halting_minus_going_on():
+    says = torch.tensor([[-1, 1, 1, 1], [-1, -1, -1, 1], [-1] * 4, [-1] * 4]).float()
+    assert torch.equal(evaluate(Learner(), PUZZLES).q, says)
+    assert torch.equal(evaluate(Learner(q_learning=True), PUZZLES).q, says - 2 * says)
+
+
+def test_segments_until_yes_is_a_mean_over_all_puzzles():
+    assert evaluate(Learner(), PUZZLES).segments_until_yes == (2 + 4 + 4 + 4) / 4
+    assert evaluate(Learner(), PUZZLES, segments=5).segments_until_yes == (2 + 4 + 5 + 5) / 4
+
+
+def test_a_model_without_q_says_yes_at_the_end():
+    model = NaiveMLP(NaiveConfig(vocab=9, length=2, width=8, segments=3))
+    found = evaluate(model, PUZZLES)
+    assert found.q is None and found.segments_until_yes == 3
+
+
+def test_more_or_fewer_segments_than_in_training():
+    assert evaluate(Learner(), PUZZLES, segments=8).exact[-1] == 1.0
+    assert evaluate(Learner(), PUZZLES, segments=2).exact == [0.25, 0.25]
 
 
 def test_the_batch_size_does_not_matter():
-    one, all_at_once = evaluate(Learner(), X, X, batch=1), evaluate(Learner(), X, X)
-    assert one.exact == all_at_once.exact and torch.equal(one.q, all_at_once.q)
+    whole = evaluate(Learner(), PUZZLES)
+    for batch in (1, 2, 3):
+        found = evaluate(Learner(), PUZZLES, batch=batch)
+        assert found.exact == whole.exact and found.cell == pytest.approx(whole.cell)
+        assert torch.equal(found.q, whole.q) and torch.equal(found.answers, whole.answers)
 
 
-def test_training_mode_is_left_as_it_was():
-    model = Learner().train()
-    evaluate(model, X, X)
-    assert model.training
+def test_each_puzzles_id_reaches_the_model():
+    model = Learner()
+    evaluate(model, PUZZLES, segments=2, batch=3)
+    assert [ids.tolist() for ids in model.ids] == [[3, 1, 4], [3, 1, 4], [1], [1]]
+    model = Learner()
+    evaluate(model, PuzzleSet(X, X), segments=1)
+    list(think(model, X, 1, torch.tensor([2, 0, 2, 1])))
+    assert model.ids[0] is None and model.ids[1].tolist() == [2, 0, 2, 1]
+
+
+def test_the_precision_is_the_one_asked_for():
+    model = Learner()
+    evaluate(model, PUZZLES, dtype=torch.bfloat16)
+    list(think(model, X, 1, dtype=torch.bfloat16))
+    evaluate(model, PUZZLES)
+    assert model.dtypes == [torch.bfloat16, torch.bfloat16, torch.float32]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_training_mode_is_left_as_it_was(training):
+    model = Learner().train(training)
+    evaluate(model, PUZZLES)
+    assert model.training == training and not any(model.modes)
+
+
+def test_thinking_yields_what_the_model_says_and_keeps_no_graph():
+    model = Learner()
+    steps = list(think(model, X, 3))
+    assert [state[0].tolist() for _, _, state in steps] == [[n] * 4 for n in (1, 2, 3)]
+    assert torch.equal(steps[2][0].argmax(-1), torch.tensor([[0, 5], [2, 5], [1, 1], [1, 1]]))
+    assert steps[1][1].tolist() == [[1, 2], [-1, -2], [-1, -2], [-1, -2]]
+    naive = NaiveMLP(NaiveConfig(vocab=9, length=2, width=8))
+    assert not any(logits.requires_grad for logits, _, _ in think(naive, X, 2))
+
+
+def test_each_states_numbers_stay_when_thinking_goes_on():
+    """A model that runs as a CUDA graph writes its next states over those of the call before."""
+
+    class Overwriting(Learner):
+        buffer = torch.zeros(4)
+
+        def forward(self, tokens, state, puzzle_ids=None):
+            (count,), logits, q = super().forward(tokens, state)
+            return (self.buffer.copy_(count),), logits, q
+
+    states = [state[0].tolist() for _, _, state in think(Overwriting(), X, 2)]
+    assert states == [[1] * 4, [2] * 4]
+
+
+def test_progress_is_shown_where_it_is_asked_for(capsys):
+    evaluate(Learner(), PUZZLES, batch=1)
+    assert not capsys.readouterr().err
+    evaluate(Learner(), PUZZLES, batch=1, progress=True)
+    assert "4/4" in capsys.readouterr().err
 
 
 def test_nothing_to_evaluate_is_an_error():
-    with pytest.raises(ValueError, match="no puzzle"):
-        evaluate(Learner(), X[:0], X[:0])
+    with pytest.raises(ValueError, match="no puzzle to evaluate on"):
+        evaluate(Learner(), PUZZLES.first(0))
+
+
+@pytest.mark.parametrize(
+    "tokens, message",
+    [
+        ("1..4", "expected tokens as a family encodes them, a tensor of torch.int64, not str"),
+        ([[1, 2]], "of torch.int64, not list"),
+        (X.numpy(), "of torch.int64, not ndarray"),
+        (X.float(), "of torch.int64, not torch.float32"),
+        (X.byte(), "of torch.int64, not torch.uint8"),
+        (X[0], r"tokens are \(2,\); this model reads \(N, 2\)"),
+        (X[:, :1], r"tokens are \(4, 1\); this model reads \(N, 2\)"),
+        (X + 2, "tokens from 2 to 9; this model knows 0 to 8"),
+        (X - 1, "tokens from -1 to 6; this model knows 0 to 8"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_no_question_for_this_model_is_one_clear_line(tokens, message):
+    with pytest.raises(ValueError, match=message):
+        check_tokens(Learner(), tokens)
+    with pytest.raises(ValueError, match=message):
+        next(think(Learner(), tokens, 1))
+    if torch.is_tensor(tokens) and tokens.ndim == 2:
+        with pytest.raises(ValueError, match=message):
+            evaluate(Learner(), PuzzleSet(tokens, tokens))
 
 
 @pytest.mark.parametrize(
@@ -76,111 +180,3 @@ def test_nothing_to_evaluate_is_an_error():
 )
 def test_wilsons_interval_against_published_values(right, n, low, high):
     assert wilson_interval(right, n) == pytest.approx((low, high), abs=2e-4)
-
-
-class Scripted(torch.nn.Module):
-    """Its answer is the number of the segment, up to the question's first token: from then on it
-    has settled.
-
-    The question's second token says from which segment on q is quite sure; before, q only finds it
-    likely.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.config = SimpleNamespace(segments=8, q_learning=False)
-        self.weight = torch.nn.Parameter(torch.zeros(1))
-        self.calls = []
-
-    def initial_state(self, batch, dtype):
-        return (torch.zeros(batch, 1),)
-
-    def forward(self, tokens, state):
-        self.calls.append(len(tokens))
-        seen = state[0] + 1
-        settled = torch.minimum(seen[:, 0].long(), tokens[:, 0])
-        logits = F.one_hot(settled[:, None].expand_as(tokens), 16).float()
-        q = torch.where(seen[:, 0].long() >= tokens[:, 1], 4.0, 1.0)
-        return (seen,), logits, torch.stack((q, -q), 1)
-
-
-def test_answers_stop_when_q_is_sure():
-    #                  settles, sure from
-    tokens = torch.tensor([[1, 1], [3, 2], [2, 5], [9, 3], [1, 9], [2, 8]])
-    found = answer(Scripted(), tokens, batch=2)
-    assert found.segments.tolist() == [1, 2, 5, 3, 8, 8]
-    assert found.tokens[:, 0].tolist() == [1, 2, 2, 3, 1, 2]
-    assert answer(Scripted(), tokens, sure=0.5).segments.tolist() == [1] * 6
-    assert answer(Scripted(), tokens, sure=0.99).segments.tolist() == [8] * 6
-
-
-def mirrored(tokens, generator):
-    """A view for Scripted: the second token 9, where q is never sure, becomes 3 in every other
-    look.
-    """
-    mirrored.looks += 1
-    image = tokens.clone()
-    if mirrored.looks % 2 == 0:
-        image[tokens[:, 1] == 9, 1] = 3
-    return image, lambda answers: answers + 100
-
-
-def test_a_puzzle_that_q_is_not_sure_of_is_looked_at_again():
-    tokens = torch.tensor([[2, 1], [5, 9], [1, 20]])
-    mirrored.looks = 0
-    found = answer(Scripted(), tokens, attempts=4, view=mirrored)
-    assert found.attempts.tolist() == [1, 3, 4]  # sure at once, at the third look, never
-    assert found.segments.tolist() == [1, 8 + 8 + 3, 4 * 8]
-    # the answer of the sure look is taken back to the puzzle's own digits; an equal q changes
-    # nothing
-    assert found.tokens[:, 0].tolist() == [1, 103, 1]
-    assert found.q.tolist() == [4, 4, 1]
-    once = answer(Scripted(), tokens)
-    assert once.attempts.tolist() == [1, 1, 1] and once.tokens[:, 0].tolist() == [1, 5, 1]
-
-
-def test_the_shipped_model_gains_by_another_look_and_q_is_not_fooled():
-    puzzles, solutions = generate(6, 150, seed=77)
-    x, y = rules.encode(puzzles), rules.encode(solutions)
-    model = load_model("sudoku-6x6")
-    short = dict(segments=2, dtype=torch.float32)  # too few to be sure of every puzzle
-    one, many = (answer(model, x, attempts=n, view=rules.view, **short) for n in (1, 6))
-    right = [(found.tokens == y).all(1) for found in (one, many)]
-    assert right[1].sum() >= right[0].sum() + 10
-    assert right[1][many.q.sigmoid() > 0.98].double().mean() > 0.97
-    assert torch.equal(many.tokens, answer(model, x, attempts=6, view=rules.view, **short).tokens)
-
-
-def test_attempts_need_a_view_and_a_q():
-    with pytest.raises(ValueError, match="attempts is 2; more than one need a view"):
-        answer(Scripted(), torch.tensor([[1, 1]]), attempts=2)
-    naive = NaiveMLP(NaiveConfig(vocab=6, length=16))
-    with pytest.raises(ValueError, match="attempts is 2; this model has no q"):
-        answer(naive, torch.ones(2, 16, dtype=torch.long), attempts=2, view=rules.view)
-
-
-@pytest.mark.parametrize(
-    "wrong", [dict(batch=0), dict(attempts=0), dict(sure=1.5), dict(sure=-0.1)], ids=str
-)
-def test_answer_refuses_what_it_cannot_do(wrong):
-    with pytest.raises(ValueError, match=f"{next(iter(wrong))}.*{next(iter(wrong.values()))}"):
-        answer(Scripted(), torch.tensor([[1, 1]]), **wrong)
-
-
-def test_the_slots_stay_full_and_take_the_next_puzzle():
-    model = Scripted()
-    tokens = torch.tensor([[1, 2]] * 5)
-    answer(model, tokens, batch=2)
-    assert (
-        model.calls == [2] * 4 + [1] * 2
-    )  # three rounds of two segments; at the end, no empty slot
-
-
-def test_a_model_that_is_never_sure_gives_the_answers_of_all_segments():
-    torch.manual_seed(0)
-    sizes = dict(vocab=6, length=16, width=32, latent_steps=2, recursions=1, segments=4)
-    model = TRM(TRMConfig(**sizes, prefix=1))  # q starts at -5
-    x = torch.randint(1, 6, (10, 16), generator=torch.Generator().manual_seed(0))
-    found = answer(model, x, batch=4)
-    assert set(found.segments.tolist()) == {model.config.segments}
-    assert torch.equal(found.tokens, evaluate(model, x, x).answers)

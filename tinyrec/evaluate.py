@@ -53,8 +53,10 @@ def check_tokens(model: nn.Module, tokens: Tensor) -> None:
     """ValueError where these are no questions for this model."""
     c = model.config
     if not torch.is_tensor(tokens) or tokens.dtype != torch.long:
-        found = getattr(tokens, "dtype", type(tokens).__name__)
-        raise ValueError(f"expected tokens as a family encodes them, of torch.int64, not {found}")
+        found = tokens.dtype if torch.is_tensor(tokens) else type(tokens).__name__
+        raise ValueError(
+            f"expected tokens as a family encodes them, a tensor of torch.int64, not {found}"
+        )
     if tokens.ndim != 2 or tokens.shape[1] != c.length:
         raise ValueError(f"tokens are {tuple(tokens.shape)}; this model reads (N, {c.length})")
     if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < c.vocab:
