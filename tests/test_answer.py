@@ -1,4 +1,4 @@
-"""Answers that stop early: when q is sure, in slots that stay full; with other looks at a puzzle."""
+"""Answers that stop early: when q is sure, in slots that stay full; other looks at a puzzle."""
 
 from types import SimpleNamespace
 
@@ -122,6 +122,8 @@ def test_a_puzzle_that_q_is_not_sure_of_is_looked_at_again():
     assert found.q.tolist() == [4, 4, 1]
     assert tokens.tolist() == [[2, 1], [5, 9], [1, 20]]
     once = answer(Scripted(), tokens)
+    stricter = answer(Scripted(), tokens, attempts=4, view=Mirror(), sure=0.99)
+    assert stricter.attempts.tolist() == [4, 4, 4]
     assert once.attempts.tolist() == [1, 1, 1] and once.tokens[:, 0].tolist() == [1, 5, 1]
 
 
