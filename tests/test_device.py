@@ -1,5 +1,6 @@
 """Where to compute: the rules for device, precision and compilation, whatever machine this is."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -248,7 +249,7 @@ def test_a_processor_is_told_by_generation_and_instructions(monkeypatch, text, c
 
 @pytest.fixture
 def elsewhere():
-    """Tensors made without a device would have no numbers."""
+    """Call it, and a tensor made without a device has no numbers."""
     yield lambda: torch.set_default_device("meta")
     torch.set_default_device(None)
 
@@ -257,9 +258,7 @@ def elsewhere():
 @pytest.mark.parametrize("optimizer", ["adamw", "adam_atan2", "muon"])
 def test_a_default_device_does_no_harm(elsewhere, kind, optimizer):
     settings = dict(puzzles=3) if kind != "naive" else {}
-    config = QUICK.__class__(
-        **{**vars(QUICK), "steps": 4, "optimizer": optimizer, "evaluate_every": 2}
-    )
+    config = replace(QUICK, steps=4, optimizer=optimizer, evaluate_every=2)
     puzzles, models = copying(20, ids=3), [small(kind, **settings) for _ in range(2)]
     here = trained(models[0], config, puzzles, {"test": puzzles})
     found = evaluate(here.averaged, puzzles)
