@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import toy_family
-from tiny import write_run
+from tiny import on_any_machine, write_run
 
 import tinyrec
 from tinyrec.__main__ import main
@@ -39,8 +39,7 @@ RUN = {
 
 @pytest.fixture(autouse=True)
 def the_same_everywhere(monkeypatch):
-    monkeypatch.setenv("TINYREC_PRECISION", "float32")
-    monkeypatch.setattr("tinyrec.runs.compile_model", lambda model, device: "eager")
+    on_any_machine(monkeypatch)
 
 
 @pytest.fixture

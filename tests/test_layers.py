@@ -13,6 +13,8 @@ from tinyrec.models.layers import (
     PartsConfig,
     SwiGLU,
     rms_norm,
+    rope_table,
+    rotate,
     truncated_normal,
 )
 from tinyrec.models.naive import NaiveConfig, NaiveMLP
@@ -121,29 +123,31 @@ def test_the_mixers_norm_runs_over_the_positions():
     torch.testing.assert_close(block(h), rms_norm(rms_norm(h.mT).mT))
 
 
-@pytest.mark.parametrize("positions", ["none", "rope"])
-def test_attention_is_its_formula_and_rotary_where_asked_for(positions):
-    config = PartsConfig(
-        width=8, length=3, prefix=2, heads=2, mixing="attention", positions=positions
-    )
-    attention, h = Attention(config), torch.randn(2, 5, 8)
-    query, key, value = attention.qkv(h).unflatten(-1, (3, 2, 4)).permute(2, 0, 3, 1, 4)
-    if positions == "rope":  # numbers (i, i + 2) turn by position / 10000^(i / 2)
-        angles = torch.arange(5)[:, None] * torch.tensor([1.0, 0.01])
-        turn = torch.polar(torch.ones(5, 2), angles)
-        query, key = (torch.complex(*part.chunk(2, -1)) * turn for part in (query, key))
-        query, key = (torch.cat((part.real, part.imag), -1) for part in (query, key))
-    heads = (query @ key.mT / 2).softmax(-1) @ value
-    expected = attention.out(heads.transpose(1, 2).flatten(2))
-    torch.testing.assert_close(attention(h), expected, rtol=0, atol=1e-5)
-
-
 def test_attentions_norm_runs_over_the_channels():
     block = Block(PartsConfig(width=8, length=3, prefix=2, multiple=8, heads=2, mixing="attention"))
     torch.nn.init.zeros_(block.attention.out.weight)
     torch.nn.init.zeros_(block.channel_mixer.down.weight)
     h = torch.randn(2, 5, 8)
     torch.testing.assert_close(block(h), rms_norm(rms_norm(h)))
+
+
+def test_attention_sees_where_a_position_stands_with_rope_only():
+    config = dict(width=32, heads=4, length=6, prefix=2, mixing="attention")
+    h, order = torch.randn(2, 8, 32), torch.randperm(8)
+    for positions, alike in ("none", True), ("rope", False):
+        attention = Attention(PartsConfig(**config, positions=positions))
+        found, shuffled = attention(h)[:, order], attention(h[:, order])
+        assert torch.allclose(found, shuffled, atol=1e-5) == alike
+
+
+def test_with_rope_a_product_depends_on_the_distance_alone():
+    cos, sin = rope_table(9, 8)
+    query, key = (torch.randn(8).expand(1, 1, 9, 8) for _ in range(2))
+    products = (rotate(query, cos, sin) @ rotate(key, cos, sin).mT)[0, 0]  # (9, 9)
+    for distance in range(-8, 9):
+        diagonal = products.diagonal(distance)
+        torch.testing.assert_close(diagonal, diagonal[:1].expand_as(diagonal))
+    assert products[0].std() > 0.1
 
 
 def test_rms_norm_in_bfloat16_is_computed_in_float32():

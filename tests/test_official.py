@@ -16,6 +16,7 @@ from tinyrec.models import build
 from tinyrec.models.hrm import HRM
 from tinyrec.models.trm import TRM
 from tinyrec.official import convert, from_official
+from tinyrec.puzzles import PuzzleSet
 
 SMALL = dict(vocab=6, length=16, width=32, heads=4, segments=3)
 MODELS = {
@@ -130,7 +131,8 @@ def test_an_official_checkpoint_becomes_our_model_with_the_same_outputs(name, tm
     assert found.config == returned.config
     assert found.config.segments == 3 and found.config.length == 16
     x = torch.arange(64).view(4, 16) % 6
-    assert evaluate(found, x, x).cell == evaluate(model, x, x).cell
+    puzzles = PuzzleSet(x, x)
+    assert evaluate(found, puzzles).cell == evaluate(model, puzzles).cell
 
 
 def test_the_folder_says_which_file_it_came_from(tmp_path):

@@ -25,10 +25,11 @@ from tinyrec.carry import empty_carry, refill, segment
 from tinyrec.losses import segment_loss
 from tinyrec.official import bare_name, from_official, official_name
 from tinyrec.optim import AdamAtan2, SignSGD
+from tinyrec.puzzles import Batch
 
 FOLDER = Path(os.environ.get("TINYREC_REFERENCE", Path(__file__).parent / "reference"))
 FILES = sorted(FOLDER.glob("*.npz"))
-INPUTS = {"inputs", "labels", "puzzle_identifiers"}
+INPUTS = ("inputs", "labels", "puzzle_identifiers")
 METRICS = {
     "count": "count",
     "accuracy": "cell",
@@ -86,12 +87,8 @@ def numpy(tensor):
 
 
 def batch(model, data):
-    ids = torch.from_numpy(data["puzzle_identifiers"]).long()
-    return dict(
-        tokens=torch.from_numpy(data["inputs"]).long(),
-        labels=torch.from_numpy(data["labels"]).long(),
-        puzzle_ids=ids if model.config.puzzles else None,
-    )
+    x, y, ids = (torch.from_numpy(data[name]).long() for name in INPUTS)
+    return Batch(x, y, ids if model.config.puzzles else None)
 
 
 def grouped(data, word):
@@ -115,10 +112,10 @@ def evaluation(model, data, forced=False):
     """What the official recorder wrote under eval/: one dict a segment. `forced`: each from the
     official state.
     """
-    given, results = batch(model, data), []
-    state = model.initial_state(len(given["tokens"]))
+    puzzles, results = batch(model, data), []
+    state = model.initial_state(len(puzzles.x))
     for official in grouped(data, "seg"):
-        state, logits, q = model(given["tokens"], state, given["puzzle_ids"])
+        state, logits, q = model(puzzles.x, state, puzzles.ids)
         results.append(
             {
                 "logits": numpy(logits),
@@ -138,12 +135,13 @@ def training(model, data):
     carry, results = None, []
     for step in grouped(data, "step"):
         offered = batch(model, step)
-        carry = refill(model, carry or empty_carry(model, **offered), **offered)
+        carry = refill(model, carry or empty_carry(model, offered), offered)
         carry, outputs = segment(model, carry)
         loss, metrics = segment_loss(carry, outputs)
         model.zero_grad()
         loss.backward()
-        result = {"loss": numpy(loss), "halted": numpy(carry.halted), "steps": numpy(carry.steps)}
+        result = {"loss": numpy(loss), "halted": numpy(carry.halted)}
+        result["steps"] = numpy(carry.segments)
         result |= {
             f"metric/{key}": numpy(metrics[METRICS[key]])
             for key in METRICS
@@ -154,9 +152,9 @@ def training(model, data):
             for name, p in model.named_parameters()
             if p.grad is not None and not p.grad.is_sparse
         }
-        if carry.puzzle_ids is not None:
+        if carry.puzzles.ids is not None:
             result |= {
-                "rows/puzzle_emb": numpy(carry.puzzle_ids),
+                "rows/puzzle_emb": numpy(carry.puzzles.ids),
                 "grad_rows/puzzle_emb": numpy(model.embed.puzzles.grad._values()),
             }
         results.append(result)
@@ -206,7 +204,7 @@ def test_training_steps_of_the_persistent_carry(path):
         gradients = {key for key in official if key.startswith("grad/")}
         if gradients:
             assert gradients == {key for key in ours[t] if key.startswith("grad/")}, f"step {t}"
-        for key in official.keys() - INPUTS:
+        for key in official.keys() - set(INPUTS):
             others_say = [] if key in ("halted", "steps") else [other[t][key] for other in others]
             agree(f"step {t}, {key}", ours[t][key], official[key], others_say)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from safetensors.torch import load_file
-from tiny import QUICK, changed, copying, eager_to_halt, losses, small, write_run
+from tiny import QUICK, changed, copying, eager_to_halt, losses, on_any_machine, small, write_run
 
 from tinyrec.__main__ import main
 from tinyrec.checkpoints import resume
@@ -133,6 +133,7 @@ def two(tmp_path_factory):
     worker.write_text(WORKER)
     here = Path(__file__).parent
     settings = dict(OMP_NUM_THREADS="1", TORCHDYNAMO_DISABLE="1", TINYREC_PRECISION="float32")
+    settings |= dict(CUDA_VISIBLE_DEVICES="")  # there may be one GPU, and two ranks
     settings["PYTHONPATH"] = os.pathsep.join([str(here.parent), str(here)])
     words = ["--standalone", "--local-addr", "localhost", "--nproc-per-node", "2"]
     done = subprocess.run(
@@ -188,8 +189,7 @@ def test_all_ranks_stop_when_one_is_asked(two):
 
 
 def test_the_command_trains_under_torchrun_and_one_process_goes_on(two, monkeypatch):
-    monkeypatch.setenv("TINYREC_PRECISION", "float32")
-    monkeypatch.setattr("tinyrec.runs.compile_model", lambda model, device: "eager")
+    on_any_machine(monkeypatch)
     run = str(two / "run.json")
     assert main(["train", run, "--out", str(two / "part"), "--resume"]) == 0
     assert main(["train", run, "--out", str(two / "alone")]) == 0

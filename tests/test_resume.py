@@ -21,6 +21,7 @@ from tiny import (
     copying,
     different,
     eager_to_halt,
+    on_any_machine,
     small,
     state_of,
     timeless,
@@ -37,9 +38,7 @@ NEWEST, BEFORE = CHECKPOINTS
 
 @pytest.fixture(autouse=True)
 def the_same_everywhere(monkeypatch):
-    """Eager and in float32, also in the processes that a test starts."""
-    monkeypatch.setenv("TINYREC_PRECISION", "float32")
-    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")
+    on_any_machine(monkeypatch)
     monkeypatch.setenv("OMP_NUM_THREADS", str(torch.get_num_threads()))
     here = Path(__file__).parent
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(here.parent), str(here)]))

@@ -109,3 +109,15 @@ def write_run(folder, run: dict = RUN, name: str = "run.json"):
     path = folder / name
     path.write_text(json.dumps(run))
     return path
+
+
+def on_any_machine(patch) -> None:
+    """Runs and commands, also in processes of their own, are quick and the same everywhere: on the
+    CPU, in float32, nothing compiled.
+    """
+    for module in ("runs", "__main__"):
+        patch.setattr(f"tinyrec.{module}.pick_device", lambda: torch.device("cpu"))
+    patch.setattr("tinyrec.runs.compile_model", lambda model, device, steps: "eager")
+    patch.setenv("CUDA_VISIBLE_DEVICES", "")
+    patch.setenv("TINYREC_PRECISION", "float32")
+    patch.setenv("TORCHDYNAMO_DISABLE", "1")

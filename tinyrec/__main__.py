@@ -18,8 +18,9 @@ import torch
 from tinyrec import checkpoints
 from tinyrec.device import machine, pick_device, pick_precision
 from tinyrec.evaluate import answer, evaluate
+from tinyrec.official import convert
 from tinyrec.puzzles.families import FAMILIES, find
-from tinyrec.runs import accuracy, execute, load_run, presets
+from tinyrec.runs import accuracy, execute, load_run, presets, take
 from tinyrec.train import Diverged
 
 STOPPED = {"interrupted": 130, "terminated": 143, "out of time": 0, "finished": 0}
@@ -62,7 +63,8 @@ def evaluate_file(options) -> int:
     puzzles = family.read(options.data).first(options.limit)
     device = pick_device()
     dtype = pick_precision(device)
-    how = dict(segments=options.segments or model.config.segments, dtype=dtype, progress=True)
+    how = dict(segments=options.segments or model.config.segments, dtype=dtype)
+    how["progress"] = sys.stderr.isatty()  # a log stays clean
     began = time.perf_counter()
     if options.stop_early or options.attempts > 1:
         how |= dict(attempts=options.attempts, view=family.view, puzzle_ids=puzzles.ids)
@@ -104,7 +106,7 @@ def solve(options) -> int:
         seed=options.seed, watch=show,
     )  # fmt: skip
     answers = found.tokens
-    show.end(family.picture(answers[0]))
+    show.end(family.picture(answers[0]), found.q.item())
     print(f"answer: {family.line(answers[0])}")
     for name, good in family.judge(x[None], answers).items():
         print(f"{name}: {'yes' if good.item() else 'no'}")
@@ -117,7 +119,7 @@ class Progress:
     """What `solve` shows meanwhile.
 
     On a terminal the grid of now, drawn over that of before, with segment and q; with --verbose the
-    grid after every segment; otherwise a line for each attempt, at its end.
+    grid after every segment; otherwise a line for each attempt, at its end. At last the answer.
     """
 
     def __init__(self, family, options):
@@ -128,7 +130,7 @@ class Progress:
     def __call__(self, attempt: int, segment: int, tokens: torch.Tensor, q: float | None) -> None:
         if attempt > self.attempt and not self.redraw:
             print(f"{self.line}: not sure, looking again at a symmetric image")
-        says = "" if q is None else f", says solved: {1 / (1 + math.exp(-q)):.0%}"
+        says = "" if q is None else f", says solved: {chance(q):.0%}"
         self.line, self.attempt = f"attempt {attempt}, segment {segment}{says}", attempt
         grid = self.family.picture(tokens)
         if self.verbose:
@@ -141,18 +143,25 @@ class Progress:
         print(f"{up}{text}", flush=True)
         self.drawn = text.count("\n") + 1
 
-    def end(self, grid: str) -> None:
+    def end(self, grid: str, q: float) -> None:
+        if self.attempt > 1:
+            self.line += f"; the surest of {self.attempt} attempts: {chance(q):.0%}"
         if self.redraw:
             self.draw(f"{grid}\n\n{self.line}")
         else:
-            print(f"{self.line}\n" if self.verbose else f"{self.line}\n\n{grid}\n")
+            print(f"{self.line}\n\n{grid}\n")
+
+
+def chance(q: float) -> float:
+    """The probability of "solved" that a halting logit stands for."""
+    return (1 + math.tanh(q / 2)) / 2  # unlike exp it cannot overflow
 
 
 def convert_official(options) -> int:
     """Turn an official HRM or TRM checkpoint into a model's folder; nothing in it is executed."""
-    from tinyrec.official import convert
-
-    convert(Path(options.official), Path(options.config), Path(options.out))
+    out = Path(options.out)
+    take(out)
+    convert(Path(options.official), Path(options.config), out)
     print(f"{options.official} -> {options.out}")
     return 0
 
@@ -183,6 +192,13 @@ def positive(text: str) -> int:
     return number
 
 
+def natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0, got {number}")
+    return number
+
+
 def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         prog="python -m tinyrec", description="Recursive reasoning with tiny networks."
@@ -202,13 +218,13 @@ def parser() -> argparse.ArgumentParser:
         of = families.add_parser(name)
         family.options(of)
         of.add_argument("--count", type=positive, required=True)
-        of.add_argument("--seed", type=int, default=0)
+        of.add_argument("--seed", type=natural, default=0)
         of.add_argument("--out", required=True, metavar="FILE.csv[.gz]")
 
     add = command("train", train_run, "train a model").add_argument
     add("run", metavar="PRESET|CONFIG.json", help=f"one of {', '.join(presets())}, or a file")
     add("--out", required=True, metavar="DIR")
-    add("--seed", type=int, help="of the weights and of every draw")
+    add("--seed", type=natural, help="of the weights and of every draw")
     add("--data", metavar="FILE", help="train and test on the puzzles of this file")
     add("--resume", action="store_true", help="go on from the checkpoint in DIR")
     add("--minutes", type=float, metavar="M", help="save and stop after so long")
@@ -224,7 +240,7 @@ def parser() -> argparse.ArgumentParser:
         "--attempts", type=positive, default=1, metavar="N",
         help="stop early; where q is not sure, try up to N symmetric images of the puzzle",
     )  # fmt: skip
-    add("--seed", type=int, default=0, help="of the symmetric images")
+    add("--seed", type=natural, default=0, help="of the symmetric images")
 
     add = command("solve", solve, "answer one puzzle").add_argument
     add("puzzle", metavar="PUZZLE", help="as text; . or 0 for blanks, borders are allowed")
@@ -232,7 +248,7 @@ def parser() -> argparse.ArgumentParser:
     add("--family", choices=FAMILIES, default=next(iter(FAMILIES)))
     add("--segments", type=positive, help="at most; default: the model's own number")
     add("--attempts", type=positive, default=8, help="at most; default: 8")
-    add("--seed", type=int, default=0, help="of the symmetric images")
+    add("--seed", type=natural, default=0, help="of the symmetric images")
     add("--verbose", action="store_true", help="show the answer after every segment")
 
     add = command("convert", convert_official, "convert an official checkpoint").add_argument
@@ -245,7 +261,7 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     # A puzzle may begin with a border or with - for a blank; a space keeps it from being an option.
-    words = [f" {word}" if re.match(r"-[-+\s\d.|]{8}", word) else word for word in words]
+    words = [f" {word}" if re.match(r"-(?!-?[a-z]|-?$)", word) else word for word in words]
     options = parser().parse_args(words)
     try:
         return options.call(options)

@@ -65,11 +65,11 @@ def bare(model: nn.Module) -> nn.Module:
 def save(model: nn.Module, folder: str | Path, **about) -> None:
     """Write `model.safetensors` and `config.json` (model, settings, `about`) into a folder."""
     model, folder = bare(model), Path(folder)
-    config = {"model": kind_of(model), "settings": asdict(model.config), **about}
-    folder.mkdir(parents=True, exist_ok=True)
+    config = to_json({"model": kind_of(model), "settings": asdict(model.config), **about})
     weights = {name: value.contiguous() for name, value in model.state_dict().items()}
+    folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "model.safetensors", to_bytes(weights))
-    write_atomically(folder / "config.json", to_json(config))
+    write_atomically(folder / "config.json", config)
 
 
 def load(folder: str | Path) -> nn.Module:
@@ -182,7 +182,7 @@ def tensors_of(training: Training) -> dict[str, Tensor]:
     for number, optimizer in enumerate(t.optimizers):
         for p, state in optimizer.state_dict()["state"].items():
             for name, value in state.items():
-                found[f"optimizer.{number}.{p}.{name}"] = torch.as_tensor(value)
+                found[f"optimizer.{number}.{p}.{name}"] = torch.as_tensor(value, device="cpu")
     carry = {"x": t.carry.puzzles.x, "y": t.carry.puzzles.y, "ids": t.carry.puzzles.ids}
     carry |= {"segments": t.carry.segments, "halted": t.carry.halted}
     carry |= {f"state.{number}": part for number, part in enumerate(t.carry.state)}

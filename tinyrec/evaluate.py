@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -52,11 +53,9 @@ class Evaluation:
 def check_tokens(model: nn.Module, tokens: Tensor) -> None:
     """ValueError where these are no questions for this model."""
     c = model.config
-    if not torch.is_tensor(tokens) or tokens.dtype != torch.long:
-        found = tokens.dtype if torch.is_tensor(tokens) else type(tokens).__name__
-        raise ValueError(
-            f"expected tokens as a family encodes them, a tensor of torch.int64, not {found}"
-        )
+    kind = tokens.dtype if torch.is_tensor(tokens) else type(tokens).__name__
+    if kind != torch.long:
+        raise ValueError(f"expected tokens, a tensor of torch.int64, not {kind}: encode")
     if tokens.ndim != 2 or tokens.shape[1] != c.length:
         raise ValueError(f"tokens are {tuple(tokens.shape)}; this model reads (N, {c.length})")
     if tokens.numel() and not 0 <= int(tokens.min()) <= int(tokens.max()) < c.vocab:
@@ -64,6 +63,17 @@ def check_tokens(model: nn.Module, tokens: Tensor) -> None:
             f"tokens from {int(tokens.min())} to {int(tokens.max())}; this model knows 0 to "
             f"{c.vocab - 1}"
         )
+
+
+@contextmanager
+def evaluating(model: nn.Module):
+    """The model is in evaluation mode meanwhile, and then in the mode that it had."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 @torch.no_grad()
@@ -99,28 +109,26 @@ def evaluate(
     if not len(puzzles):
         raise ValueError("there is no puzzle to evaluate on")
     check_tokens(model, puzzles.x)
-    was_training = model.training
-    model.eval()
     segments = segments or model.config.segments
     device = next(model.parameters()).device
     cells = torch.zeros(segments, dtype=torch.double, device="cpu")
     solved, halting, answers = [], [], []
-    for start in tqdm(range(0, len(puzzles), batch), disable=not progress, unit="batch"):
-        rows = slice(start, start + batch)
-        x, y = puzzles.x[rows].to(device), puzzles.y[rows].to(device)
-        ids = None if puzzles.ids is None else puzzles.ids[rows].to(device)
-        right, says = [], []
-        for s, (logits, q, _) in enumerate(think(model, x, segments, ids, dtype)):
-            cell, exact = correct_cells(logits, y)
-            cells[s] += cell.cpu().double().sum()
-            right.append(exact.cpu())
-            if q is not None:
-                says.append(halting_logit(q, model.config).cpu())
-        solved.append(torch.stack(right, dim=1))
-        answers.append(logits.argmax(-1).cpu())
-        if says:
-            halting.append(torch.stack(says, dim=1))
-    model.train(was_training)
+    with evaluating(model):
+        for start in tqdm(range(0, len(puzzles), batch), disable=not progress, unit="batch"):
+            rows = slice(start, start + batch)
+            x, y = puzzles.x[rows].to(device), puzzles.y[rows].to(device)
+            ids = None if puzzles.ids is None else puzzles.ids[rows].to(device)
+            right, says = [], []
+            for s, (logits, q, _) in enumerate(think(model, x, segments, ids, dtype)):
+                cell, exact = correct_cells(logits, y)
+                cells[s] += cell.cpu().double().sum()
+                right.append(exact.cpu())
+                if q is not None:
+                    says.append(halting_logit(q, model.config).cpu())
+            solved.append(torch.stack(right, dim=1))
+            answers.append(logits.argmax(-1).cpu())
+            if says:
+                halting.append(torch.stack(says, dim=1))
     solved = torch.cat(solved)
     return Evaluation(
         exact=solved.double().mean(0).tolist(),
@@ -183,21 +191,22 @@ def answer(
         raise ValueError(f"{len(tokens)} puzzles; only a single one can be watched")
     how = dict(segments=segments or model.config.segments, batch=batch, sure=sure, dtype=dtype)
     how |= dict(progress=progress)
-    best = one_attempt(model, tokens, puzzle_ids, watch=watching(watch, 1), **how)
-    if attempts > 1 and best.q.isnan().any():
-        raise ValueError(f"attempts is {attempts}; this model has no q to choose between them")
-    for attempt in range(2, attempts + 1):
-        rows = (best.q.sigmoid() <= sure).nonzero().flatten()
-        if not len(rows):
-            break
-        image, back = view(tokens[rows], stream(seed, "view", attempt))
-        ids = None if puzzle_ids is None else puzzle_ids[rows]
-        again = one_attempt(model, image, ids, watch=watching(watch, attempt, back), **how)
-        best.segments[rows] += again.segments
-        best.attempts[rows] += 1
-        better = again.q > best.q[rows]
-        best.tokens[rows[better]] = back(again.tokens)[better]
-        best.q[rows[better]] = again.q[better]
+    with evaluating(model):
+        best = one_attempt(model, tokens, puzzle_ids, watch=watching(watch, 1), **how)
+        if attempts > 1 and best.q.isnan().any():
+            raise ValueError(f"attempts is {attempts}; this model has no q to choose between them")
+        for attempt in range(2, attempts + 1):
+            rows = (best.q.sigmoid() <= sure).nonzero().flatten()
+            if not len(rows):
+                break
+            image, back = view(tokens[rows], stream(seed, "view", attempt))
+            ids = None if puzzle_ids is None else puzzle_ids[rows]
+            again = one_attempt(model, image, ids, watch=watching(watch, attempt, back), **how)
+            best.segments[rows] += again.segments
+            best.attempts[rows] += 1
+            better = again.q > best.q[rows]
+            best.tokens[rows[better]] = back(again.tokens)[better]
+            best.q[rows[better]] = again.q[better]
     return best
 
 
@@ -220,8 +229,6 @@ def one_attempt(
     progress: bool,
 ) -> Answers:
     """ACT at test time: `batch` slots are kept full; the next puzzle takes the slot of one done."""
-    was_training = model.training
-    model.eval()
     device, n = next(model.parameters()).device, len(tokens)
     on_cpu = dict(device="cpu", dtype=torch.long)
     found = Answers(
@@ -261,8 +268,8 @@ def one_attempt(
         run = run + 1
         done = run >= segments
         says = None if q is None else halting_logit(q, model.config).float().cpu()
-        if logits.isnan().any() or (says is not None and says.isnan().any()):
-            raise ValueError("the model's answer is not a number; its weights are broken")
+        if logits.isnan().any() or (q is not None and q.isnan().any()):
+            raise ValueError("the model's answer is no number; its weights are broken")
         if says is not None:
             done = done | (says.sigmoid() > sure)
         if watch:
@@ -276,5 +283,4 @@ def one_attempt(
         slots[leaves] = empty
         bar.update(len(left))
     bar.close()
-    model.train(was_training)
     return found

@@ -110,7 +110,7 @@ def moving_average(model: torch.nn.Module, decay: float) -> AveragedModel:
     """An exponential moving average that starts at the model's weights as they are now, without
     bias correction.
     """
-    with torch.device("cpu"):  # for its counter, which is read at every step
+    with torch.device("cpu"):  # its count of updates, whatever the default device is
         average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
     # PyTorch's first update copies; after it, each is decay * old + (1 - decay) * new
     average.update_parameters(model)

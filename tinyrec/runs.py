@@ -72,6 +72,8 @@ def load_run(name_or_file: str, data: str | None = None, **training) -> Run:
         fields = json.loads(file.read_text())
     except OSError as error:
         raise ValueError(f"{file}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file}: is no text; expected JSON") from error
     except json.JSONDecodeError as error:
         raise ValueError(f"{file}, line {error.lineno}: not JSON ({error.msg})") from error
     try:
@@ -220,7 +222,7 @@ def accuracy(answers: torch.Tensor, puzzles: PuzzleSet) -> dict:
     }
 
 
-def take(out: Path, again: bool) -> None:
+def take(out: Path, again: bool = False) -> None:
     """Make the output folder, or say why it cannot be used."""
     for name in ("model.safetensors", "config.json", "result.json", "card.md", *CHECKPOINTS):
         if (out / name).exists() and not (again and name != "result.json"):

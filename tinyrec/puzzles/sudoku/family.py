@@ -69,9 +69,10 @@ def shape(data: Data) -> tuple[int, int]:
 def describe(data: Data) -> dict[str, str]:
     kind = f"{data.clues} given digits" if data.clues else "minimal"
     source = f"from {data.file}, drawn" if data.file else f"{kind}, made"
+    most = "at most " if data.file else ""
     revealed = f", {data.revealed:.0%} of them with further cells shown" if data.revealed else ""
     sets = {
-        "train": f"{data.train} Sudoku puzzles {data.size}x{data.size}, {source} with seed "
+        "train": f"{most}{data.train} Sudoku puzzles {data.size}x{data.size}, {source} with seed "
         f"{data.seed}; a random symmetric image at every draw{revealed}",
         "test": "held-out puzzles, none an image of a training puzzle",
     }
