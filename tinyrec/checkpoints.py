@@ -57,8 +57,10 @@ def to_json(content: dict) -> bytes:
 
 def bare(model: nn.Module) -> nn.Module:
     """The model itself, out of torch.compile, a moving average or a parallel wrapper."""
-    while inside := getattr(model, "_orig_mod", None) or getattr(model, "module", None):
-        model = inside
+    for name in ("_orig_mod", "module"):
+        inside = getattr(model, name, None)
+        if inside is not None:  # a compiled wrapper has no truth value: it asks for a length
+            return bare(inside)
     return model
 
 
