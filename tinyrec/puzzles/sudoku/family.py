@@ -70,8 +70,9 @@ def describe(data: Data) -> dict[str, str]:
     kind = f"{data.clues} given digits" if data.clues else "minimal"
     source = f"from {data.file}, drawn" if data.file else f"{kind}, made"
     revealed = f", {data.revealed:.0%} of them with further cells shown" if data.revealed else ""
+    number = f"at most {data.train}" if data.file else data.train
     sets = {
-        "train": f"{data.train} Sudoku puzzles {data.size}x{data.size}, {source} with seed "
+        "train": f"{number} Sudoku puzzles {data.size}x{data.size}, {source} with seed "
         f"{data.seed}; a random symmetric image at every draw{revealed}",
         "test": "held-out puzzles, none an image of a training puzzle",
     }
