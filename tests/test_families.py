@@ -40,7 +40,7 @@ RUN = {
 @pytest.fixture(autouse=True)
 def the_same_everywhere(monkeypatch):
     monkeypatch.setenv("TINYREC_PRECISION", "float32")
-    monkeypatch.setattr("tinyrec.runs.compile_model", lambda model, device: "eager")
+    monkeypatch.setattr("tinyrec.runs.compile_model", lambda *_: "eager")
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ def test_all_ranks_stop_when_one_is_asked(two):
 
 def test_the_command_trains_under_torchrun_and_one_process_goes_on(two, monkeypatch):
     monkeypatch.setenv("TINYREC_PRECISION", "float32")
-    monkeypatch.setattr("tinyrec.runs.compile_model", lambda model, device: "eager")
+    monkeypatch.setattr("tinyrec.runs.compile_model", lambda *_: "eager")
     run = str(two / "run.json")
     assert main(["train", run, "--out", str(two / "part"), "--resume"]) == 0
     assert main(["train", run, "--out", str(two / "alone")]) == 0
