@@ -245,7 +245,7 @@ def parser() -> argparse.ArgumentParser:
 def main(words: list[str] | None = None) -> int:
     words = sys.argv[1:] if words is None else words
     # A puzzle may begin with a border or with - for a blank; a space keeps it from being an option.
-    words = [f" {word}" if re.match(r"-[-+\s\d.|]{8}", word) else word for word in words]
+    words = [f" {word}" if re.match(r"-[^a-wyzA-WYZ]{8}", word) else word for word in words]
     options = parser().parse_args(words)
     try:
         return options.call(options)
