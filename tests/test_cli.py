@@ -337,6 +337,14 @@ def test_solve_prints_the_surest_answer_turned_back(capsys, monkeypatch, puzzle,
         assert not torch.equal(model.questions[2], model.questions[4])  # another image
 
 
+def test_what_is_shown_meanwhile_is_turned_back_too(capsys, monkeypatch, puzzle):
+    monkeypatch.setattr(checkpoints, "load", lambda folder: Scripted([-1.0, 2.0]))
+    words = ["solve", puzzle[0], "--model", "sudoku-4x4", "--attempts", 2, "--verbose"]
+    shown = re.split(r"attempt \d, segment \d.*\n", call(capsys, *words)[1])
+    solution = rules.format_grid(rules.parse(puzzle[1]))
+    assert [part.startswith(solution) for part in shown] == [False] * 4 + [True, True, False]
+
+
 def test_solve_says_truly_whether_the_answer_is_valid(capsys, monkeypatch, puzzle):
     for q, says in ([-1.0, 2.0], "yes"), ([-1.0, -2.0], "no"):
         monkeypatch.setattr(checkpoints, "load", lambda folder, q=q: Scripted(q))
