@@ -73,6 +73,9 @@ def test_verbose_prints_the_answer_after_every_segment(capsys, doubting):
     assert heads == [(str(a), str(s)) for a in (1, 2) for s in (1, 2, 3)]
     assert out.count("----+----") == 1 + 6 + 1 and short.count("----+----") == 2
     assert out.endswith(short[short.index("; the surest") :])
+    for n, (q, answer, _) in enumerate(attempts_at(decided(boldness=0.3), X, 3, 2)[0], 1):
+        end = f"attempt {n}, segment 3, says solved: {percent(q)}\n"
+        assert end + grid(answer) in out  # an image's answers are turned back here too
 
 
 def test_on_a_terminal_the_grid_is_drawn_again_in_its_place(capsys, monkeypatch, doubting):
