@@ -1,59 +1,67 @@
-"""Where to compute: the rules for device, precision and compilation, whatever machine this is."""
+"""Device, precision and compilation, by hardware, on any machine; what machine this is."""
 
+import copy
+import platform
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import QUICK, copying, losses, small, state_of, trained
+from tiny import QUICK, copying, different, small, state_of, trained
 
-from tinyrec import device as devices
-from tinyrec.device import agrees_with_cpu, compile_model, machine, pick_device, pick_precision
+from tinyrec import device as room
+from tinyrec.checkpoints import resume, save_training
+from tinyrec.device import (
+    LONG,
+    agrees_with_cpu,
+    compile_model,
+    machine,
+    pick_device,
+    pick_precision,
+    processor,
+    small_training,
+)
 from tinyrec.evaluate import answer, evaluate
-from tinyrec.models import MODELS
-from tinyrec.models.layers import Network
+from tinyrec.puzzles.sudoku import rules
+from tinyrec.train import Training
 
-CPU, CUDA, MPS = (torch.device(name) for name in ("cpu", "cuda", "mps"))
+CPU, CUDA, MPS = (torch.device(kind) for kind in ("cpu", "cuda", "mps"))
 
 
 @pytest.fixture
-def has(monkeypatch):
-    """Say which GPUs there are and whether Apple's trains as the CPU does."""
+def hardware(monkeypatch):
+    """Pretend to have it."""
 
-    def there_are(cuda=False, mps=False, agrees=True):
+    def pretend(cuda=False, mps=False, agrees=True):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-        monkeypatch.setattr(devices, "agrees_with_cpu", lambda name: agrees and name == "mps")
+        monkeypatch.setattr(room, "agrees_with_cpu", lambda device: agrees)
 
-    return there_are
-
-
-# --- device ---------------------------------------------------------------------------------------
+    return pretend
 
 
-def test_without_a_gpu_it_is_the_cpu(has, capsys):
-    has()
-    assert pick_device() == CPU and not capsys.readouterr().out
+# --- which device ---------------------------------------------------------------------------------
 
 
-def test_a_cuda_gpu_comes_first_and_each_process_takes_its_own(has, monkeypatch):
-    has(cuda=True, mps=True)
+def test_without_a_gpu_the_cpu_is_used(hardware, capsys):
+    hardware()
+    assert pick_device() == CPU and capsys.readouterr().out == ""
+
+
+def test_each_rank_takes_the_gpu_of_its_own_number(hardware, monkeypatch):
+    hardware(cuda=True, mps=True)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     assert pick_device() == torch.device("cuda", 0)
     monkeypatch.setenv("LOCAL_RANK", "3")
     assert pick_device() == torch.device("cuda", 3)
 
 
-def test_an_apple_gpu_is_taken_where_it_agrees_with_the_cpu(has, capsys):
-    has(mps=True)
-    assert pick_device() == MPS and not capsys.readouterr().out
-
-
-def test_an_apple_gpu_that_differs_is_left_alone_and_one_line_says_so(has, capsys):
-    has(mps=True, agrees=False)
+def test_an_apple_gpu_is_used_only_where_it_agrees_with_the_cpu(hardware, capsys):
+    hardware(mps=True)
+    assert pick_device() == MPS and capsys.readouterr().out == ""
+    hardware(mps=True, agrees=False)
     assert pick_device() == CPU
-    (line,) = capsys.readouterr().out.splitlines()
-    assert "(MPS) trains otherwise" in line and line.endswith("the CPU is used")
+    said = capsys.readouterr().out
+    assert said == "this machine's GPU (MPS) trains otherwise than its CPU does: the CPU is used\n"
 
 
 @pytest.fixture
@@ -63,51 +71,50 @@ def asked_anew():
     agrees_with_cpu.cache_clear()
 
 
-def test_the_cpu_agrees_with_itself_and_torchs_random_numbers_stay(asked_anew):
+def test_the_cpu_agrees_with_itself_and_asking_draws_no_random_numbers(asked_anew):
     before = torch.get_rng_state()
-    assert agrees_with_cpu("cpu") is True
+    assert agrees_with_cpu("cpu")
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_device_that_cannot_do_it_all_does_not_agree(asked_anew):
-    assert agrees_with_cpu("meta") is False  # it has no numbers
+def test_a_device_that_cannot_compute_is_refused(asked_anew):
+    assert not agrees_with_cpu("meta")  # it computes nothing, and says so when asked for a number
 
 
 @pytest.mark.parametrize("error", [RuntimeError, TypeError, NotImplementedError])
-def test_a_device_that_raises_does_not_agree(asked_anew, monkeypatch, error):
-    def small_training(*args):
-        raise error("Cannot convert a MPS Tensor to float64")
+def test_a_device_that_raises_is_refused(asked_anew, monkeypatch, error):
+    def fail(*arguments):
+        raise error
 
-    monkeypatch.setattr(devices, "small_training", small_training)
-    assert agrees_with_cpu("cpu") is False
+    monkeypatch.setattr(room, "small_training", fail)
+    assert not agrees_with_cpu("cpu")
 
 
 @pytest.mark.parametrize(
-    "there, agrees",
-    [(lambda losses: losses, True)]
-    + [(lambda losses, d=d: [*losses[:-1], losses[-1] + d], abs(d) < 1e-3) for d in (1e-4, 0.01)]
-    + [(lambda losses: [float("nan")] * len(losses), False)],
-    ids=["as here", "rounded otherwise", "another last loss", "nan"],
+    "step, off, agrees",
+    [(0, 0.1, False), (4, -2e-3, False), (4, 1e-4, True), (2, torch.nan, False)],
 )
-def test_a_device_agrees_by_every_loss(asked_anew, monkeypatch, there, agrees):
-    real, calls = devices.small_training, []
+def test_a_device_whose_losses_differ_is_refused(asked_anew, monkeypatch, step, off, agrees):
+    trainings = []
 
-    def small_training(*args):
-        calls.append(args)
-        return there(real(*args)) if len(calls) == 1 else real(*args)
+    def other(model, x, steps):
+        losses = small_training(model, x, steps)
+        assert len(losses) == 5
+        if not trainings:  # the device's training is the first one
+            losses[step] += off
+        trainings.append(losses)
+        return losses
 
-    monkeypatch.setattr(devices, "small_training", small_training)
-    assert agrees_with_cpu("cpu") is agrees
-
-
-def test_the_small_training_learns():
-    torch.manual_seed(0)
-    x = torch.randint(1, 6, (8, 16))
-    found = devices.small_training(small(), x, 5)
-    assert len(found) == 5 and found[-1] < found[0] - 0.05
+    monkeypatch.setattr(room, "small_training", other)
+    assert agrees_with_cpu("cpu") == agrees and len(trainings) == 2
 
 
-# --- precision ------------------------------------------------------------------------------------
+def test_the_small_training_trains():
+    losses = small_training(small(), copying(8).x, steps=20)
+    assert len(losses) == 20 and losses[-1] < 0.8 * losses[0]
+
+
+# --- which precision ------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -115,38 +122,51 @@ def no_wish(monkeypatch):
     monkeypatch.delenv("TINYREC_PRECISION", raising=False)
 
 
-ASKS = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_gpus_precision_is_what_it_multiplies_fast(no_wish, monkeypatch, fast):
+    # an older GPU emulates bfloat16, which is slow
+    monkeypatch.setattr(
+        torch.cuda,
+        "is_bf16_supported",
+        lambda including_emulation=True: including_emulation or fast,
+    )
+    assert pick_precision(CUDA) == (torch.bfloat16 if fast else torch.float32)
 
 
-@pytest.mark.parametrize("has", [(True, False), (False, True), (False, False)])
-def test_a_cpus_precision_follows_its_instructions(no_wish, monkeypatch, has):
-    for ask, answer_ in zip(ASKS, has, strict=True):
-        monkeypatch.setattr(torch.cpu, ask, lambda answer_=answer_: answer_, raising=False)
-    assert pick_precision(CPU) is (torch.bfloat16 if any(has) else torch.float32)
+@pytest.mark.parametrize(
+    "amx, avx512, expected",
+    [
+        (False, False, torch.float32),
+        (True, False, torch.bfloat16),
+        (False, True, torch.bfloat16),
+        (None, None, torch.float32),  # a PyTorch that cannot be asked
+    ],
+)
+def test_a_cpus_precision_is_what_it_multiplies_fast(no_wish, monkeypatch, amx, avx512, expected):
+    for name, has in ("_is_amx_tile_supported", amx), ("_is_avx512_bf16_supported", avx512):
+        if has is None:
+            monkeypatch.delattr(torch.cpu, name, raising=False)
+        else:
+            monkeypatch.setattr(torch.cpu, name, lambda has=has: has, raising=False)
+    assert pick_precision(CPU) == expected
 
 
-def test_an_older_pytorch_that_knows_no_instructions_means_float32(no_wish, monkeypatch):
-    for ask in ASKS:
-        monkeypatch.delattr(torch.cpu, ask, raising=False)
-    assert pick_precision(CPU) is torch.float32
+def test_an_apple_gpu_computes_in_float32(no_wish):
+    assert pick_precision(MPS) == torch.float32
 
 
-@pytest.mark.parametrize("fast", [True, False])
-def test_a_gpus_precision_follows_what_it_does_without_emulation(no_wish, monkeypatch, fast):
-    def is_bf16_supported(including_emulation=True):
-        return fast or including_emulation
-
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_bf16_supported)
-    assert pick_precision(CUDA) is (torch.bfloat16 if fast else torch.float32)
-    assert pick_precision(MPS) is torch.float32
+@pytest.mark.parametrize("wish", ["float32", "bfloat16"])
+def test_a_wish_decides_whatever_the_hardware(monkeypatch, wish):
+    monkeypatch.setenv("TINYREC_PRECISION", wish)
+    for device in CPU, CUDA, MPS:
+        assert pick_precision(device) == getattr(torch, wish)
 
 
-@pytest.mark.parametrize("name", ["float32", "bfloat16"])
-def test_the_environment_decides_otherwise(monkeypatch, name):
-    monkeypatch.setenv("TINYREC_PRECISION", name)
-    assert {pick_precision(device) for device in (CPU, CUDA, MPS)} == {getattr(torch, name)}
-    monkeypatch.setenv("TINYREC_PRECISION", "float16")
-    with pytest.raises(ValueError, match="PRECISION is 'float16'; expected float32 or bfloat16"):
+@pytest.mark.parametrize("wish", ["float16", "BFLOAT16", "32"])
+def test_another_wish_is_an_error(monkeypatch, wish):
+    monkeypatch.setenv("TINYREC_PRECISION", wish)
+    message = f"TINYREC_PRECISION is '{wish}'; expected float32 or bfloat16"
+    with pytest.raises(ValueError, match=message):
         pick_precision(CPU)
 
 
@@ -155,122 +175,153 @@ def test_the_environment_decides_otherwise(monkeypatch, name):
 
 @pytest.fixture
 def compiled(monkeypatch):
-    """What torch.compile is asked for, with which options; nothing is really compiled."""
-    calls = []
+    """Which modules were compiled, and how; nothing is really compiled."""
+    seen = []
+    monkeypatch.setattr(torch, "compile", lambda function: function)
+    monkeypatch.setattr(torch, "ones", lambda *shape, device: torch.zeros(shape))  # on no GPU
+    monkeypatch.setattr(
+        torch.nn.Module, "compile", lambda self, **how: seen.append((type(self).__name__, how))
+    )
+    return seen
 
-    def compile_(function, **options):
-        calls.append((getattr(function, "__self__", None), options))
-        return function
 
-    monkeypatch.setattr(torch, "compile", compile_)
-    return calls
+BLOCKS = ("Network", {})
+WHOLE = dict(mode=None, dynamic=False)
 
 
 @pytest.mark.parametrize(
-    "device, steps, puzzles, whole",
+    "kind, settings, device, steps, expected",
     [
-        (CPU, 0, 0, False),
-        (CPU, devices.LONG - 1, 0, False),
-        (CPU, devices.LONG, 0, True),
-        (CPU, devices.LONG, 3, False),  # the table's sparse gradient stays outside
+        ("trm", {}, CPU, 0, [BLOCKS]),
+        ("trm", {}, CPU, LONG - 1, [BLOCKS]),
+        ("trm", {}, CPU, LONG, [("TRM", WHOLE)]),
+        ("trm", dict(networks=2), CPU, 0, [BLOCKS] * 2),
+        ("hrm", {}, CPU, 0, [BLOCKS] * 2),
+        ("hrm", {}, CPU, LONG, [("HRM", WHOLE)]),
+        ("trm", dict(puzzles=3), CPU, LONG, [BLOCKS]),  # the table's sparse gradient stays outside
+        ("trm", dict(puzzles=3), CUDA, LONG, [BLOCKS]),
+        ("trm", {}, CUDA, 0, [("TRM", WHOLE | dict(mode="reduce-overhead"))]),
     ],
 )
-def test_short_trainings_compile_blocks_and_long_ones_the_segment(
-    compiled, device, steps, puzzles, whole
+def test_blocks_or_the_whole_segment_are_compiled(
+    compiled, kind, settings, device, steps, expected
 ):
-    model = small("hrm", puzzles=puzzles)
-    assert compile_model(model, device, steps) == "torch.compile"
-    networks = [part for part in model.modules() if isinstance(part, Network)]
-    assert [part for part, _ in compiled if part] == ([model] if whole else networks)
-    assert len(networks) == 2 and evaluate(model, copying(4)).answers.shape == (4, 16)
+    assert compile_model(small(kind, **settings), device, steps) == "torch.compile"
+    assert compiled == expected
 
 
-def test_what_has_nothing_to_compile_stays_eager(compiled):
-    assert compile_model(small("naive"), CPU) == "eager: this model has nothing to compile"
-    assert compile_model(small(), MPS) == "eager: torch.compile is not used on Apple GPUs"
-    assert not compiled
+def test_there_may_be_nothing_to_compile(compiled):
+    assert compile_model(small("naive"), CPU, LONG) == "eager: this model has nothing to compile"
+    assert compile_model(small(), MPS, LONG) == "eager: torch.compile is not used on Apple GPUs"
+    assert compiled == []
 
 
 @pytest.mark.parametrize(
-    "error, said",
+    "error, reason",
     [
-        (RuntimeError("no C++ compiler found\nset CXX\n..."), "(no C++ compiler found)"),
-        (RuntimeError("x" * 500), f"({'x' * 90})"),
-        (ImportError(), "(ImportError)"),
+        (RuntimeError("\nno C++ compiler\nmany more lines"), "no C++ compiler"),
+        (RuntimeError(""), "RuntimeError"),
+        (NotImplementedError("x" * 500), "x" * 90),
     ],
-    ids=["many lines", "a long line", "no words"],
 )
-def test_without_a_compiler_one_line_says_why_and_training_goes_on(monkeypatch, error, said):
-    def compile_(function, **options):
+def test_where_it_does_not_work_one_line_says_why(compiled, monkeypatch, error, reason):
+    def fail(function):
         raise error
 
-    monkeypatch.setattr(torch, "compile", compile_)
-    model = small()
-    assert compile_model(model, CPU) == f"eager: torch.compile does not work here {said}"
-    assert trained(model).history
+    monkeypatch.setattr(torch, "compile", fail)
+    assert compile_model(small(), CPU) == f"eager: torch.compile does not work here ({reason})"
+    assert compiled == []
 
 
-# --- what machine this is -------------------------------------------------------------------------
+@torch.no_grad()  # compiling the backward pass too would take as long again
+def test_a_model_computes_the_same_before_and_after_and_its_copy_stays_eager():
+    """Whether this machine can compile or not."""
+    model, x = small(), copying(4).x
+    copied = copy.deepcopy(model)
+    before = model(x, model.initial_state(4))[1]
+    compile_model(model, CPU)
+    torch.testing.assert_close(model(x, model.initial_state(4))[1], before, rtol=0, atol=1e-4)
+    for other in copied, copy.deepcopy(model):
+        assert all(part._compiled_call_impl is None for part in other.modules())
 
 
-def test_a_machine_is_told_by_processor_threads_and_versions(monkeypatch):
-    found = machine(CPU)
-    assert set(found) == {"device", "threads", "python", "torch"}
-    assert found["threads"] == torch.get_num_threads() and found["torch"] == torch.__version__
-    assert torch.backends.cpu.get_cpu_capability() in found["device"]
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "A GPU")
-    assert machine(CUDA)["device"] == "A GPU"
+# --- this machine ---------------------------------------------------------------------------------
+
+
+def test_the_machine_names_processor_threads_and_versions(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    assert machine(CPU) == {
+        "device": processor(),
+        "threads": 7,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"a fine {device.type} GPU")
+    assert machine(CUDA)["device"] == "a fine cuda GPU"
+
+
+CPUINFO = """\
+processor\t: 0
+cpu family\t: 6
+model\t\t: 143
+model name\t: A Processor: fast
+flags\t\t: fpu {}
+\nprocessor\t: 1
+cpu family\t: 7
+"""
 
 
 @pytest.mark.parametrize(
-    "text, capability, name",
+    "text, capability, expected",
     [
+        (CPUINFO.format("avx2"), "AVX2", "A Processor: fast family 6 model 143 (AVX2)"),
         (
-            "model name : X\ncpu family : 6\nmodel : 143\nflags : avx2\n",
-            "AVX2",
-            "X family 6 model 143 (AVX2)",
+            CPUINFO.format("amx_bf16"),
+            "AVX512",
+            "A Processor: fast family 6 model 143 (AVX512, AMX)",
         ),
-        ("model name : X\nflags : a amx_bf16\n", "AVX512", "X (AVX512, AMX)"),
-        ("model name : X\nflags : a amx_bf16\n", "AVX2", "X (AVX2)"),  # lowered by a variable
-        ("model name : X\nmodel name : Y\n", "DEFAULT", "X (DEFAULT)"),  # one entry a core
-        ("", "DEFAULT", "a processor (DEFAULT)"),
+        (CPUINFO.format("amx_bf16"), "AVX2", "A Processor: fast family 6 model 143 (AVX2)"),
+        ("Hardware\t: something\n", "DEFAULT", "arm (DEFAULT)"),
+        (None, "DEFAULT", "arm (DEFAULT)"),  # not Linux
     ],
 )
-def test_a_processor_is_told_by_generation_and_instructions(monkeypatch, text, capability, name):
-    file = SimpleNamespace(exists=lambda: bool(text), read_text=lambda: text)
-    monkeypatch.setattr(devices, "Path", lambda path: file)
-    monkeypatch.setattr(devices.platform, "processor", lambda: "a processor")
+def test_a_processor_has_its_name_generation_and_vectors(
+    tmp_path, monkeypatch, text, capability, expected
+):
+    file = tmp_path / "cpuinfo"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setattr(room, "Path", lambda name: file)
+    monkeypatch.setattr(platform, "processor", lambda: "arm")
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    assert devices.processor() == name
+    assert processor() == expected
 
 
-# --- a default device of the caller's -------------------------------------------------------------
+# --- another default device -----------------------------------------------------------------------
 
 
-@pytest.fixture
-def elsewhere():
-    """Call it, and a tensor made without a device has no numbers."""
-    yield lambda: torch.set_default_device("meta")
-    torch.set_default_device(None)
-
-
-@pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("optimizer", ["adamw", "adam_atan2", "muon"])
-def test_a_default_device_does_no_harm(elsewhere, kind, optimizer):
-    settings = dict(puzzles=3) if kind != "naive" else {}
-    config = replace(QUICK, steps=4, optimizer=optimizer, evaluate_every=2)
-    puzzles, models = copying(20, ids=3), [small(kind, **settings) for _ in range(2)]
-    here = trained(models[0], config, puzzles, {"test": puzzles})
-    found = evaluate(here.averaged, puzzles)
-    answers = answer(here.averaged, puzzles.x, puzzle_ids=puzzles.ids, batch=3, sure=0.0)
+@pytest.mark.parametrize("kind", ["trm", "hrm", "naive"])
+def test_the_default_device_changes_nothing(tmp_path, kind, optimizer):
+    puzzles = copying(ids=3)
+    puzzles.augment = rules.augment
+    config = replace(QUICK, steps=6, evaluate_every=3, optimizer=optimizer)
+    models = [small(kind, **({} if kind == "naive" else dict(puzzles=3))) for _ in range(3)]
+    attempts = dict(attempts=1 if kind == "naive" else 3, view=rules.view)
 
-    elsewhere()
-    there = trained(models[1], config, puzzles, {"test": puzzles})
-    assert losses(there) == losses(here)
-    found_too = evaluate(there.averaged, puzzles)
-    answers_too = answer(there.averaged, puzzles.x, puzzle_ids=puzzles.ids, batch=3, sure=0.0)
-    torch.set_default_device(None)
-    assert all(value.device == CPU for value in state_of(there).values())
-    assert torch.equal(found.answers, found_too.answers) and found.exact == found_too.exact
-    assert torch.equal(answers.tokens, answers_too.tokens)
-    assert torch.equal(answers.segments, answers_too.segments)
+    def everything(model, again):
+        training = trained(model, config, puzzles, {"test": puzzles})
+        save_training(training, tmp_path, {})
+        resumed = Training(again, puzzles, config)
+        resume(resumed, tmp_path, {})
+        found = evaluate(training.averaged, puzzles)
+        answers = answer(training.averaged, puzzles.x, puzzle_ids=puzzles.ids, **attempts)
+        return training, resumed, found, answers
+
+    training, _, found, answers = everything(models[0], copy.deepcopy(models[0]))
+    with torch.device("meta"):  # nothing can be computed on it
+        there, resumed, found_there, answers_there = everything(*models[1:])
+    for other in there, resumed:
+        assert not different(state_of(training), state_of(other))
+    assert found.exact == found_there.exact and torch.equal(found.answers, found_there.answers)
+    assert torch.equal(answers.tokens, answers_there.tokens)

@@ -206,3 +206,10 @@ def test_what_is_no_question_for_the_model_is_named(tokens, message):
     if torch.is_tensor(tokens) and tokens.ndim == 2:  # PuzzleSet says so of others
         with pytest.raises(ValueError, match=message):
             evaluate(small(), PuzzleSet(tokens, tokens))
+
+
+def test_evaluation_looks_at_all_questions_before_it_answers_one():
+    model, x = Scripted(), torch.tensor([[1, 1]] * 5 + [[1, 200]])
+    with pytest.raises(ValueError, match="tokens from 1 to 200; this model knows 0 to 199"):
+        evaluate(model, PuzzleSet(x, x), batch=2)
+    assert not model.calls

@@ -290,6 +290,16 @@ def test_the_halting_loss_counts_with_its_weight():
     assert pulled.weight.any() and not (pulled.bias == -5).all()
 
 
+def test_who_must_go_on_is_drawn_anew_at_each_step():
+    training = Training(small(segments=8), copying(), replace(QUICK, exploration=1.0))
+    drawn = []
+    for training.step in range(3):
+        minimum = training.draw()[1]
+        assert torch.equal(minimum, training.draw()[1])  # by seed and step alone
+        drawn.append(minimum.tolist())
+    assert drawn[0] != drawn[1] != drawn[2]
+
+
 def test_the_gradient_of_a_step_is_that_of_the_mean_over_its_slots():
     """Of twice as many slots with the same puzzles it is the same; Adam would not tell."""
     found = {}

@@ -57,10 +57,8 @@ def to_json(content: dict) -> bytes:
 
 def bare(model: nn.Module) -> nn.Module:
     """The model itself, out of torch.compile, a moving average or a parallel wrapper."""
-    for name in ("_orig_mod", "module"):
-        inside = getattr(model, name, None)
-        if inside is not None:  # a compiled wrapper has no truth value: it asks for a length
-            return bare(inside)
+    while wrapped := {"_orig_mod", "module"} & model._modules.keys():
+        model = model._modules[wrapped.pop()]
     return model
 
 
