@@ -122,6 +122,18 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path, monkeypatch, step):
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
+def test_an_interrupted_write_leaves_nothing_behind(tmp_path, monkeypatch):
+    def interrupted(number):
+        raise KeyboardInterrupt
+
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(checkpoints.os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
+
+
 def test_the_new_file_takes_its_place_only_when_it_is_whole_on_the_disk(tmp_path, monkeypatch):
     path, seen = tmp_path / "file", []
     path.write_bytes(b"old")
@@ -132,6 +144,7 @@ def test_the_new_file_takes_its_place_only_when_it_is_whole_on_the_disk(tmp_path
         seen.append(("synced", os.fstat(number).st_size, path.read_bytes()))
 
     def moved(source, target):
+        assert os.path.dirname(source) == str(tmp_path)  # a rename works within one disk only
         seen.append(("moved", os.path.getsize(source), path.read_bytes()))
         move(source, target)
 

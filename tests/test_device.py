@@ -34,7 +34,7 @@ def hardware(monkeypatch):
     def pretend(cuda=False, mps=False, agrees=True):
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-        monkeypatch.setattr(room, "agrees_with_cpu", lambda device: agrees)
+        monkeypatch.setattr(room, "agrees_with_cpu", {"mps": agrees}.__getitem__)
 
     return pretend
 
@@ -222,6 +222,7 @@ def test_there_may_be_nothing_to_compile(compiled):
         (RuntimeError("\nno C++ compiler\nmany more lines"), "no C++ compiler"),
         (RuntimeError(""), "RuntimeError"),
         (NotImplementedError("x" * 500), "x" * 90),
+        (ImportError("no Triton"), "no Triton"),  # no RuntimeError
     ],
 )
 def test_where_it_does_not_work_one_line_says_why(compiled, monkeypatch, error, reason):
