@@ -29,7 +29,7 @@ class TrainConfig:
     batch: Size = 768  # slots
     optimizer: Literal["adam_atan2", "adamw", "muon"] = "adam_atan2"
     learning_rate: Number = 1e-4
-    betas: tuple[float, float] = (0.9, 0.95)
+    betas: tuple[Decay, Decay] = (0.9, 0.95)
     weight_decay: Number = 1.0
     warmup: Count = 2000  # steps of linear warm-up
     cooldown: Count = 0  # steps of decay to zero at the end, with the square of the steps left

@@ -24,7 +24,7 @@ def main():
     steps = list(think(model.requires_grad_(False), rules.encode(puzzles), 7))
     answers = np.stack([rules.decode(logits.argmax(-1)) for logits, _, _ in steps])
     solved = (answers == solutions).all(-1)  # (segments, puzzles)
-    trained_on = rules.decode(make_data(load_run("sudoku-6x6").data)["train"].x)
+    trained_on = rules.decode(make_data(load_run("sudoku-6x6"))["train"].x)
     new = ~np.isin(fingerprint(puzzles), fingerprint(trained_on))  # no image of one it has seen
     late = np.where(solved[-1] & new, solved.argmax(0), -1)
     choice = int(late.argmax())  # solved in the end, and later than any other
