@@ -26,7 +26,7 @@ class ByHeart(nn.Module):
         super().__init__()
         self.answers, self.q = answers, q
         self.config = SimpleNamespace(
-            length=answers.shape[1], segments=len(answers), q_learning=q_learning
+            vocab=9, length=answers.shape[1], segments=len(answers), q_learning=q_learning
         )
         self.weight = nn.Parameter(torch.zeros(1))
         self.asked = []  # tokens, dtype and puzzle ids of each segment

@@ -187,4 +187,4 @@ def test_weights_that_are_no_numbers_are_one_line(capsys, doubting):
     weights = load_file(file)
     save_file({name: value * torch.nan for name, value in weights.items()}, file)
     error = refused(capsys, "solve", PUZZLE, "--model", doubting)
-    assert error == "error: the model's q is not a number; its weights are broken\n"
+    assert error == "error: the model's answer is no number; its weights are broken\n"

@@ -404,7 +404,7 @@ def test_tensors_that_do_not_fit_are_named_as_the_file_names_them(change, messag
         ("name", "recursive_reasoning.trm_hier6@T", "name is '.*trm_hier6@T'; expected one of"),
         ("name", "a.transformers_baseline@T", "name is '.*baseline@T'; expected one of"),
         ("name", "hrm.hrm_act_v1@H", "name is 'hrm.hrm_act_v1@H'; the tensors are those of TRM"),
-        ("seq_len", None, "add seq_len, which the tensors do not tell .*81 for a grid of 9x9"),
+        ("seq_len", None, "add seq_len, which the tensors do not tell .*81 for 9x9 grids"),
         ("arch", [], r"it is \[\]; expected settings by name"),
     ],
 )
