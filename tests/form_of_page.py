@@ -126,6 +126,13 @@ def alt_texts(chapter):
             yield f"cell {n}: the alt text has fewer than {ALT_LENGTH} characters"
 
 
+def figures(chapter):
+    """A figure's cell shows the figure alone: the page puts its caption under every output."""
+    for n, cell in chapter.code:
+        if "figure" in cell.metadata.get("mystnb", {}) and "show.claim" in cell.source:
+            yield f"cell {n}: a claim in a figure's cell would get the figure's caption"
+
+
 def sections(chapter):
     headings = re.findall(r"(?m)^## (.+?)\s*$", chapter.text)
     found = [heading for heading in headings if heading in SECTIONS]
@@ -157,5 +164,5 @@ def exercises(chapter):
 
 CHECKS = [
     named_and_listed, runs_anywhere, size, badge, title, goals, box, setup,
-    parameters, plain_markdown, alt_texts, sections, measured, exercises,
+    parameters, plain_markdown, alt_texts, figures, sections, measured, exercises,
 ]  # fmt: skip

@@ -157,6 +157,11 @@ BROKEN = [
     (edit(3, "import torch", "%pip install tqdm"), "offline", "calls pip"),
     (code("torch.hub.load(a, b)"), "offline", "uses torch.hub"),
     (code('read("https://example.org")'), "offline", "names https://"),
+    (
+        code("show.claim('one', 1, at_least=1)\nplot()", mystnb={"figure": {"caption": "One."}}),
+        "figures",
+        "would get the figure's caption",
+    ),
     (edit(20, "show.claims()", "show.road(1)"), "measured", "not followed by a cell"),
     (chapter(lambda cells: cells.pop(19)), "measured", "not followed by a cell"),
     (edit(5, "assert 1 + 1 == 2", ""), "asserts", "no assert"),
