@@ -157,7 +157,6 @@ DEFAULTS = {
         loss="stablemax",
         halt_weight=0.5,
         exploration=0.1,
-        recursions=None,
         evaluate_every=1000,
         target=2.0,  # never
         seed=0,

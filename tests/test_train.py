@@ -66,19 +66,6 @@ def test_the_same_seed_gives_the_same_training_whatever_was_drawn_before():
     assert not different(state_of(first), state_of(second))
 
 
-def test_training_with_fewer_recursions_than_the_model_has():
-    deep, shallow = small(recursions=3), small(recursions=1)
-    training = trained(deep, replace(QUICK, recursions=1))
-    assert losses(training)[-1] < 0.8 * losses(training)[0]
-    assert deep.config.recursions == training.averaged.config.recursions == 3
-    assert outcome(training)[1] == outcome(trained(shallow))[1]
-    for kind in ("hrm", "naive"):
-        with pytest.raises(ValueError, match="TrainConfig.recursions is 1; only TRM"):
-            Training(small(kind), copying(), replace(QUICK, recursions=1))
-    with pytest.raises(ValueError, match="TrainConfig.recursions is 0"):
-        replace(QUICK, recursions=0)
-
-
 # --- what it reports ------------------------------------------------------------------------------
 
 
@@ -172,7 +159,6 @@ OTHER = [
     ("loss", "softmax"),
     ("halt_weight", 1.0),
     ("exploration", 1.0),
-    ("recursions", 1),
     ("evaluate_every", 3),
     ("target", 0.0),
     ("seed", 1),

@@ -3,8 +3,7 @@
 import math
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -39,7 +38,6 @@ class TrainConfig:
     loss: Literal["stablemax", "softmax"] = "stablemax"
     halt_weight: Number = 0.5  # weight of the halting losses
     exploration: Share = 0.1  # probability that a slot must go on, drawn at every step
-    recursions: Size | None = None  # T while training, for TRM; None: the model's own
     evaluate_every: Count = 1000  # steps; 0: only at the end
     target: Number = 2.0  # stop when the first test set's exact accuracy is this; above 1: never
     seed: Count = 0
@@ -65,9 +63,7 @@ class Training:
     seconds      of training, tests not counted
     reached      whether the first test set's exact accuracy has reached config.target
 
-    With `config.recursions` a step has that T, and tests have the model's own: since the state goes
-    on, one segment with T = 8 then does the work of four with T = 2. ValueError where the model has
-    no T, or where the ranks cannot share the batch.
+    ValueError where the ranks cannot share the batch.
     """
 
     def __init__(
@@ -78,8 +74,6 @@ class Training:
         dtype: torch.dtype = torch.float32,
         ranks: Ranks = ALONE,
     ):
-        if config.recursions and not hasattr(model.config, "recursions"):
-            raise ValueError(f"TrainConfig.recursions is {config.recursions}; only TRM has a T")
         self.model, self.puzzles, self.config, self.dtype = model, puzzles, config, dtype
         self.ranks, self.slots = ranks, ranks.slots(config.batch)
         self.device = next(model.parameters()).device
@@ -111,9 +105,8 @@ class Training:
         """One optimiser step. Diverged, before the weights change, where the loss is no number."""
         c, model = self.config, self.model.train()
         batch, minimum = self.draw()
-        with trained_with(model, c.recursions):
-            carry = self.carry or empty_carry(model, batch, self.dtype)
-            self.carry, outputs = segment(model, refill(model, carry, batch), minimum)
+        carry = self.carry or empty_carry(model, batch, self.dtype)
+        self.carry, outputs = segment(model, refill(model, carry, batch), minimum)
         loss, metrics = segment_loss(self.carry, outputs, c.loss, c.halt_weight)
         (loss / self.ranks.count).backward()
         metrics = self.ranks.add_up(model, metrics)
@@ -223,18 +216,6 @@ def train(
     if stop:
         return asked[0] if asked else "interrupted"  # or another rank was asked
     return "out of time"
-
-
-@contextmanager
-def trained_with(model: nn.Module, recursions: int | None):
-    """The model has this T meanwhile; None: its own."""
-    own = model.config
-    if recursions:
-        model.config = replace(own, recursions=recursions)
-    try:
-        yield
-    finally:
-        model.config = own
 
 
 def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
