@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test lint goldens claims bench bench-gpu clean
+.PHONY: help book test lint goldens claims road bench bench-gpu clean
 
 # smoke (seconds, for tests), cpu (minutes) or gpu (full size)
 PROFILE ?= cpu
@@ -38,6 +38,9 @@ goldens: .venv/installed ## renew the outputs in the sources that tests compare 
 claims: .venv/installed ## measure how widely claims spread, for hours (CHAPTERS= SEEDS= MINUTES=)
 	@.venv/bin/python book/tools/claims.py $(CHAPTERS) $(if $(SEEDS),--seeds $(SEEDS)) \
 		$(if $(MINUTES),--minutes $(MINUTES))
+
+road: .venv/installed ## compare models at equal compute, for hours, resumable (NAMES= MINUTES=)
+	@.venv/bin/python book/tools/road.py $(NAMES) $(if $(MINUTES),--minutes $(MINUTES))
 
 # What tinyrec is measured against; nothing else needs it.
 PEER = tiny-recursive-model==0.0.15 einops==0.8.2 ema-pytorch==0.8.3

@@ -15,15 +15,14 @@ import shutil
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
-from threading import Lock
 
 import claim_record
 import execute
 import nbformat
 from claim_record import OWN, PRECISIONS, PROFILE, SEEDS, SETTING, THREADS
+from jobs import run_all
 
 FILE = execute.ROOT / "book" / "results" / "claims.json"
 # What is asked of torch so that it computes as an older processor does.
@@ -94,33 +93,20 @@ def collect(jobs: list, measure, record: dict, file: Path, minutes: float | None
     job: (notebook, setting). Each run is on file as soon as it is done, and none begins when the
     minutes are over.
     """
-    lock, failed = Lock(), []
     end = time.monotonic() + 60 * minutes if minutes else float("inf")
 
-    def work(job):
-        notebook, wanted = job
-        if time.monotonic() > end:
-            return
-        name = f"{notebook.stem}, {', '.join(f'{k} {v}' for k, v in wanted.items())}"
-        try:
-            run = measure(notebook, wanted)
-        except RuntimeError as error:
-            failed.append(job)
-            print(f"{name}: FAILED\n{error}", file=sys.stderr, flush=True)
-            return
-        with lock:
-            record["runs"].append(run)
-            claim_record.save(record, file)
-            print(f"{name}: {run['seconds']:.0f} s", flush=True)
+    def name(notebook, wanted):
+        return f"{notebook.stem}, {', '.join(f'{k} {v}' for k, v in wanted.items())}"
 
+    def keep(run):
+        record["runs"].append(run)
+        claim_record.save(record, file)
+
+    failed = 0
     for threads, at_a_time in ((1, 2), (2, 1)):
-        with ThreadPoolExecutor(at_a_time) as pool:
-            try:
-                list(pool.map(work, [job for job in jobs if job[1]["threads"] == threads]))
-            except KeyboardInterrupt:
-                pool.shutdown(cancel_futures=True)
-                raise
-    return len(failed)
+        these = {name(*job): job for job in jobs if job[1]["threads"] == threads}
+        failed += run_all(these, lambda job: measure(*job), keep, at_a_time, end)
+    return failed
 
 
 def still_to_do(notebooks: list[Path], record: dict, seeds) -> list:

@@ -12,6 +12,7 @@ from tinyrec.show.grids import draw_grid, grid_row, steps_figure
 from tinyrec.show.player import StepPlayer
 from tinyrec.show.road import road
 from tinyrec.show.solver import SolverWidget
+from tinyrec.show.stored import against_compute, at_the_end, stored
 from tinyrec.show.style import COLOURS, use_style
 from tinyrec.show.thinking import thinking
 
@@ -20,6 +21,8 @@ __all__ = [
     "SolverWidget",
     "StepPlayer",
     "accuracy_by_segment",
+    "against_compute",
+    "at_the_end",
     "bars_with_intervals",
     "cell_to_exact",
     "claim",
@@ -30,6 +33,7 @@ __all__ = [
     "naive_loop",
     "road",
     "steps_figure",
+    "stored",
     "thinking",
     "unrolled",
     "use_style",

@@ -1,0 +1,46 @@
+"""What a segment of training costs: calls of the networks and floating-point operations, counted.
+
+Two models are compared fairly where both have spent the same. Steps do not tell: a step of HRM is
+several of TRM's. So one small step is run here, and its calls and products are counted.
+"""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from tinyrec.carry import empty_carry, refill, segment
+from tinyrec.losses import segment_loss
+from tinyrec.models.layers import Network
+from tinyrec.puzzles import Batch
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one segment of training, for one slot."""
+
+    calls: int  # of the networks, a second forward pass included; for the naive MLP, loops
+    differentiated: int  # those of the calls that the gradient goes back through
+    flops: int  # of all matrix products, forward and backward; 2 for a multiplication with addition
+
+
+def cost(model: nn.Module) -> Cost:
+    """Count what one training step of a model costs for one slot. The model stays as it is.
+
+    Norms, gates and losses are not counted, nor is the optimiser.
+    """
+    model = copy.deepcopy(model).to("cpu").train()
+    networks = [part for part in model.modules() if isinstance(part, Network)]
+    graded = []
+    for part in networks or [model.last]:
+        part.register_forward_hook(lambda *_: graded.append(torch.is_grad_enabled()))
+    x = torch.ones(1, model.config.length, dtype=torch.long)
+    batch = Batch(x, x, None)
+    # the counter knows this backend's products, not those of the fused ones
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        carry, outputs = segment(model, refill(model, empty_carry(model, batch), batch))
+        segment_loss(carry, outputs)[0].backward()
+    return Cost(len(graded), sum(graded), counter.get_total_flops())
