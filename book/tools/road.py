@@ -33,7 +33,7 @@ def wanted(experiment: Experiment, arm: str, seed: int) -> dict:
         "arm": arm,
         "seed": seed,
         "model": chosen.model,
-        "settings": experiment.settings.get(chosen.model, {}) | chosen.settings,
+        "settings": chosen.settings,
         "training": experiment.training | chosen.training,
         "data": experiment.data | {"seed": seed},
         "budget": experiment.budget,
@@ -122,7 +122,7 @@ def save(name: str, runs: list[dict]) -> None:
     runs = [run for job in jobs for run in runs if job.items() <= run.items()]
     about = {
         "command": f"make road NAMES={name}",
-        "chapter": PLAN[name].chapter,
+        "chapters": PLAN[name].chapters,
         "question": PLAN[name].question,
     }
     head = json.dumps(about, indent=1)[:-2]

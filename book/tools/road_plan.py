@@ -16,14 +16,72 @@ class Arm:
 class Experiment:
     """Minimal 6x6 Sudoku by chapter 8's preset, unless `data` and `training` say otherwise."""
 
-    chapter: int
+    chapters: tuple[int, ...]  # that show it
     question: str
     budget: float  # TFLOP of a run, forward and backward
     arms: dict[str, Arm]
-    settings: dict = field(default_factory=dict)  # by model, for every arm of it
     training: dict = field(default_factory=dict)
     data: dict = field(default_factory=dict)
     seeds: tuple[int, ...] = (0, 1, 2)
 
 
-PLAN: dict[str, Experiment] = {}
+BUDGET = 10.0  # TFLOP, about what chapter 8 trains with
+
+# As chapter 2 trains it: on puzzles with 24 given digits, at a constant rate.
+EASY = {"clues": 24, "revealed": 0.0, "new_classes": 0, "test": 500}
+NAIVE = {
+    "batch": 256, "learning_rate": 1e-3, "weight_decay": 0.01, "loss": "softmax", "cooldown": 0,
+}  # fmt: skip
+
+# Two blocks of width 96 in each network, as wide as chapter 8's model.
+PARTS = {
+    "width": 96, "mixing": "mlp", "positions": "none", "prefix": 1, "multiple": 32, "segments": 16,
+}  # fmt: skip
+HRM = PARTS | {"high_layers": 2, "low_layers": 2, "q_learning": False}
+TRM = PARTS | {"layers": 2}
+SIX_CALLS = {"latent_steps": 2, "recursions": 2, "gradient": "one_step"}  # as HRM calls
+
+
+def naive(loops: int, segments: int) -> Arm:
+    return Arm("naive", {"loops": loops, "segments": segments})
+
+
+PLAN = {
+    "naive": Experiment(
+        (2, 3),
+        "What helps the naive network: more loops, or a loss at every segment?",
+        BUDGET,
+        {
+            "1 loop": naive(1, 1),
+            "2 loops": naive(2, 1),
+            "4 loops": naive(4, 1),
+            "8 loops": naive(8, 1),
+            "8 segments of 1 loop": naive(1, 8),
+            "16 segments of 1 loop": naive(1, 16),
+            "8 segments of 2 loops": naive(2, 8),
+            "4 segments of 4 loops": naive(4, 4),
+        },
+        training=NAIVE,
+        data=EASY,
+    ),
+    "hrm": Experiment(
+        (4,),
+        "What do two networks at two speeds add?",
+        BUDGET,
+        {
+            "HRM": Arm("hrm", HRM),
+            "HRM, attention": Arm(
+                "hrm", HRM | {"mixing": "attention", "positions": "rope", "heads": 4}
+            ),
+            "HRM, one segment": Arm("hrm", HRM | {"segments": 1}),
+            "one network, called as often": Arm("trm", TRM | SIX_CALLS),
+            "flat, as many calls": Arm("trm", TRM | SIX_CALLS | {"latents": 0}),
+            "flat, as many calls and weights": Arm(
+                "trm", TRM | SIX_CALLS | {"latents": 0, "layers": 4}
+            ),
+            "naive loop, 16 segments": Arm(
+                "naive", {"loops": 1, "segments": 16}, NAIVE | {"cooldown": 0.4}
+            ),
+        },
+    ),
+}
