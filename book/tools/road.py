@@ -1,6 +1,6 @@
 """Compare models at equal compute, for chapters 2 to 7; book/results/road-NAME.json keeps it.
 
-    python book/tools/road.py [NAME ...] [--minutes M] [--again] [--list]
+    python book/tools/road.py [NAME ...] [--minutes M] [--side-by-side N] [--again] [--list]
 
 road_plan.py says what is compared. Every run is kept as soon as it is done and is not run again
 while the plan says the same of it, so this can be stopped at any time and goes on where it was.
@@ -22,7 +22,6 @@ from jobs import run_all
 from road_plan import PLAN, Experiment
 
 RESULTS = execute.ROOT / "book" / "results"
-AT_A_TIME = 2  # runs, each on one thread
 POINTS = 10  # measurements of a run on the way
 
 
@@ -157,6 +156,9 @@ def main(arguments=None) -> int:
     parser.add_argument("names", metavar="NAME", nargs="*", help="experiments; all by default")
     parser.add_argument("--minutes", type=float, help="begin no run after this time")
     parser.add_argument("--again", action="store_true", help="forget the experiments' earlier runs")
+    parser.add_argument(
+        "--side-by-side", type=int, default=2, metavar="N", help="runs, each on one thread"
+    )
     parser.add_argument("--list", action="store_true", help="only say what is on record")
     parser.add_argument("--one", nargs=2, metavar=("JOB", "FILE"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -183,7 +185,7 @@ def main(arguments=None) -> int:
                 save(name, runs)
 
             try:
-                failed += run_all(left, in_a_process, keep, AT_A_TIME, end)
+                failed += run_all(left, in_a_process, keep, options.side_by_side, end)
             except KeyboardInterrupt:
                 print("stopped; the same command goes on with what is left", file=sys.stderr)
                 return 130
