@@ -123,7 +123,7 @@ def test_a_wrong_answer_is_told_why_in_one_line(check, wrong, capsys):
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_every_check_knows_several_right_and_many_wrong_answers(name):
-    assert len(CHECKS[name].right) >= 3 and len(CHECKS[name].wrong) >= 10
+    assert len(CHECKS[name].right) >= 3 and len(CHECKS[name].wrong) >= 4
 
 
 def raises(*_):

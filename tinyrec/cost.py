@@ -5,10 +5,13 @@ several of TRM's. So one small step is run here, and its calls and products are 
 """
 
 import copy
+import weakref
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -44,3 +47,38 @@ def cost(model: nn.Module) -> Cost:
         carry, outputs = segment(model, refill(model, empty_carry(model, batch), batch))
         segment_loss(carry, outputs)[0].backward()
     return Cost(len(graded), sum(graded), counter.get_total_flops())
+
+
+class Kept:
+    """A tensor for as long as a backward pass may ask for it."""
+
+    def __init__(self, tensor: Tensor):
+        self.tensor = tensor
+
+
+def peak_bytes(model: nn.Module, run: Callable) -> int:
+    """The most bytes that PyTorch keeps at once for backward passes while `run()` runs.
+
+    That is what the forward passes leave behind for the gradient; the weights are not counted.
+    """
+    weights = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    users, kept, peak = Counter(), 0, 0
+
+    def count(storage, change):
+        nonlocal kept, peak
+        before = users[storage.data_ptr()]
+        users[storage.data_ptr()] += change
+        if not before or not users[storage.data_ptr()]:  # its first user, or its last
+            kept += change * storage.nbytes()
+            peak = max(peak, kept)
+
+    def save(tensor):
+        held, storage = Kept(tensor.detach()), tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            count(storage, 1)
+            weakref.finalize(held, count, storage, -1)
+        return held
+
+    with torch.autograd.graph.saved_tensors_hooks(save, lambda held: held.tensor):
+        run()
+    return peak

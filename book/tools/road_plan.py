@@ -53,11 +53,9 @@ PLAN = {
         BUDGET,
         {
             "1 loop": naive(1, 1),
-            "2 loops": naive(2, 1),
             "4 loops": naive(4, 1),
             "8 loops": naive(8, 1),
             "8 segments of 1 loop": naive(1, 8),
-            "16 segments of 1 loop": naive(1, 16),
             "8 segments of 2 loops": naive(2, 8),
             "4 segments of 4 loops": naive(4, 4),
         },
