@@ -39,7 +39,10 @@ PARTS = {
 }  # fmt: skip
 HRM = PARTS | {"high_layers": 2, "low_layers": 2, "q_learning": False}
 TRM = PARTS | {"layers": 2}
+Q = {"q_learning": True}
+RAW = {"ema": 0}  # the weights of the last step
 SIX_CALLS = {"latent_steps": 2, "recursions": 2, "gradient": "one_step"}  # as HRM calls
+LAST_RECURSION = SIX_CALLS | {"gradient": "full"}
 
 
 def naive(loops: int, segments: int) -> Arm:
@@ -80,6 +83,21 @@ PLAN = {
             "naive loop, 16 segments": Arm(
                 "naive", {"loops": 1, "segments": 16}, NAIVE | {"cooldown": 0.4}
             ),
+        },
+    ),
+    "ladder": Experiment(
+        (7,),
+        "What does each change from HRM to TRM bring?",
+        BUDGET,
+        {
+            "HRM": Arm("hrm", HRM | {"high_layers": 4, "low_layers": 4} | Q, RAW),
+            "one network": Arm("trm", PARTS | {"layers": 4} | SIX_CALLS | Q, RAW),
+            "full gradient": Arm("trm", PARTS | {"layers": 4} | LAST_RECURSION | Q, RAW),
+            "two layers": Arm("trm", TRM | LAST_RECURSION | Q, RAW),
+            "no second forward": Arm("trm", TRM | LAST_RECURSION, RAW),
+            "moving average = TRM": Arm("trm", TRM | LAST_RECURSION),
+            "TRM without y": Arm("trm", TRM | LAST_RECURSION | {"latents": 0}),
+            "TRM with two networks": Arm("trm", TRM | LAST_RECURSION | {"networks": 2}),
         },
     ),
 }
