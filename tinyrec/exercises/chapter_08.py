@@ -1,53 +1,13 @@
-"""Chapter 8: the depth of a segment, stablemax, when to stop."""
+"""Chapter 8: stablemax, when to stop, and what a part is worth."""
+
+from dataclasses import fields
 
 import numpy as np
 import torch
 
-from tinyrec.exercises import as_array, as_number, check, expect, listed, tensors_or_arrays
-
-
-@check
-def depth(f) -> None:
-    """f(recursions, latent_steps, layers) -> layers that a puzzle passes in a segment: T (n + 1)
-    layers.
-    """
-    value = as_number(f(3, 6, 2), "the formula")
-    expect(
-        value != 36,
-        "each latent recursion also has one call on y; you counted the n calls on z only",
-    )
-    expect(value != 38, "y is called once in each of the T latent recursions, not once a segment")
-    expect(value != 21, "that is the number of calls; each call passes `layers` layers")
-    expect(value != 14, "that is one latent recursion; a segment has T of them")
-    expect(value == 42, f"the paper counts 42 for T=3, n=6 and 2 layers; you have {value:g}")
-    value = as_number(f(2, 3, 4), "the formula")
-    expect(
-        value == 32, f"right for the paper, but for T=2, n=3 and 4 layers it is 32, not {value:g}"
-    )
-
-
-depth.right = [
-    lambda T, n, layers: T * (n + 1) * layers,
-    lambda T, n, layers: float(layers * (T * n + T)),
-    lambda T, n, layers: sum(layers for _ in range(T) for _ in range(n + 1)),
-    lambda recursions, latent_steps, layers: torch.tensor(recursions * (latent_steps + 1)) * layers,
-]
-depth.wrong = [
-    ("one call on y", lambda T, n, layers: T * n * layers),
-    ("not once a segment", lambda T, n, layers: (T * n + 1) * layers),
-    ("each call passes `layers` layers", lambda T, n, layers: T * (n + 1)),
-    ("that is one latent recursion", lambda T, n, layers: (n + 1) * layers),
-    ("you have 48", lambda T, n, layers: (T + 1) * n * layers),
-    ("you have 10", lambda T, n, layers: T + n + 1),
-    ("you have 23", lambda T, n, layers: T * (n + 1) + layers),
-    ("you have 42.5", lambda T, n, layers: T * (n + 1) * layers + 0.5),
-    ("it is 32, not 42", lambda T, n, layers: 42),
-    ("it is 32, not 16", lambda T, n, layers: T * (n + 1) * 2),
-    ("it is 32, not 56", lambda T, n, layers: 7 * T * layers),
-    ("not an array of shape (3,)", lambda T, n, layers: [T, n + 1, layers]),
-    ("numbers were expected, not a str", lambda T, n, layers: f"{T * (n + 1) * layers} layers"),
-    ("your code raised TypeError", lambda T, n, layers: T(n + 1) * layers),
-]
+from tinyrec.exercises import as_array, check, expect, given, listed, tensors_or_arrays
+from tinyrec.runs import load_run
+from tinyrec.train import TrainConfig
 
 
 @check
@@ -240,4 +200,56 @@ segments_used.wrong = [
     ("expected [3, 1], got [4, 1]", lambda q: _first(q, never=4)),
     ("numbers were expected, not a tuple", lambda q: (_first(q), q > 0)),
     ("your code raised TypeError", lambda q: (q > 0).int().argmax(1) + "1"),
+]
+
+
+@check
+def without(f) -> None:
+    """f(part) -> the overrides of TrainConfig that switch a part off."""
+    usual = load_run("sudoku-6x6").training
+    for part, (setting, off) in PARTS.items():
+        found = given(f(part), "code that returns a dict of settings")
+        expect(isinstance(found, dict), f"return a dict, not a {type(found).__name__}")
+        known = {field.name for field in fields(TrainConfig)}
+        expect(
+            found.keys() <= known,
+            f"TrainConfig has no {', '.join(sorted(map(str, found.keys() - known)))}",
+        )
+        changed = {name for name, value in found.items() if value != getattr(usual, name)}
+        expect(changed, f"without the {part} something must change; {found} changes nothing")
+        expect(
+            changed == {setting},
+            f"the {part} hangs on {setting} alone; yours changes {', '.join(sorted(changed))}",
+        )
+        expect(
+            found[setting] == off,
+            f"{setting} = {found[setting]!r} does not switch the {part} off; {off!r} does",
+        )
+
+
+PARTS = {
+    "average": ("ema", 0),
+    "exploration": ("exploration", 0),
+    "cooldown": ("cooldown", 0),
+    "stablemax": ("loss", "softmax"),
+}
+
+
+def _off(part):
+    return dict([PARTS[part]])
+
+
+without.right = [
+    _off,
+    lambda part: {"loss": "softmax"} if part == "stablemax" else {PARTS[part][0]: 0.0},
+    lambda part: {"learning_rate": 3e-3, **_off(part)},
+]
+without.wrong = [
+    ("not a tuple", lambda part: PARTS[part]),
+    ("TrainConfig has no average", lambda part: {part: 0}),
+    ("changes nothing", lambda part: {}),
+    ("changes nothing", lambda part: {PARTS[part][0]: 0.98}),
+    ("hangs on ema alone; yours changes exploration", lambda part: {"exploration": 0}),
+    ("yours changes ema, warmup", lambda part: {**_off(part), "warmup": 0}),
+    ("does not switch the average off", lambda part: {PARTS[part][0]: 0.5}),
 ]
