@@ -76,7 +76,6 @@ def test_forms_and_common_words_are_of_terms():
 
 POINTER = re.compile(r"(?i)\bchapters?\s+(\d+(?:(?:\s*,\s*|\s+(?:and|or|to)\s+)\d+)*)")
 AHEAD = {"Next", "Paper to code"}  # sections that may name what is still to come
-FENCE = r"(?ms)^```.*?^```\s*$"
 
 
 class Prose(NamedTuple):
@@ -87,7 +86,6 @@ class Prose(NamedTuple):
 
 def plain(text: str) -> str:
     """Markdown as it is read aloud: without code, equations, tags and the targets of links."""
-    text = re.sub(FENCE, "", text)
     text = re.sub(r"`[^`]+`|(?s:\$\$.+?\$\$)|\$[^$\n]+\$", "…", text)
     return re.sub(r"<[^>]+>|\]\([^)]*\)|(?<!\w)!?\[|\]", " ", text)
 
@@ -105,11 +103,11 @@ def prose(chapter: Chapter):
     """What a reader of the chapter reads, but for the sections that look ahead."""
     section = ""
     for n, cell in chapter.markdown:
-        for part in re.split(r"(?m)^(?=## )", re.sub(FENCE, "", cell.source)):
+        for part in re.split(r"(?m)^(?=## )", plain(cell.source)):
             if heading := re.match(r"## (.+?)\s*$", part, re.M):
                 section = heading[1]
             if section not in AHEAD:
-                yield Prose(n, "text", plain(part))
+                yield Prose(n, "text", part)
     for n, cell in chapter.code:
         shown = cell.metadata.get("mystnb", {})
         for what, text in (
@@ -198,10 +196,11 @@ def faults(chapter):
     [
         "Segments are explained in chapter 3.",
         "It is cut into segments (chapters 3 and 4), says the [carry](03_x.ipynb) of chapter 6.",
+        "Chapters 2 and 3 go from loops to segments.",
         "| part | where |\n|---|---|\n| a carry | chapter 3 |",
         "## Next\n\nThe next one has segments.",
         "## Paper to code\n\n| ACT | `segment` |\n\nAnd q.",
-        "The code has `segments=16`, and $q$ and\n\n$$q = \\text{segment}$$",
+        "The code has `segments=16`, and $q$ and\n\n$$\nq = \\text{segment}\n$$",
         "A hint:\n\n```python\nsegment(carry)\n```\n",
         "See [there](https://example.org/segment).",
         "Each slot halts. We act.",  # everyday words; and no ACT
