@@ -7,10 +7,11 @@ from tinyrec.show.curves import (
     cell_to_exact,
     learning_curve,
 )
-from tinyrec.show.diagrams import naive_loop, unrolled
+from tinyrec.show.diagrams import gradient_paths, hrm_segment, naive_loop, unrolled
 from tinyrec.show.grids import draw_grid, grid_row, steps_figure
 from tinyrec.show.player import StepPlayer
 from tinyrec.show.road import road
+from tinyrec.show.slots import slots_figure
 from tinyrec.show.solver import SolverWidget
 from tinyrec.show.stored import against_compute, at_the_end, stored
 from tinyrec.show.style import COLOURS, use_style
@@ -28,10 +29,13 @@ __all__ = [
     "claim",
     "claims",
     "draw_grid",
+    "gradient_paths",
     "grid_row",
+    "hrm_segment",
     "learning_curve",
     "naive_loop",
     "road",
+    "slots_figure",
     "steps_figure",
     "stored",
     "thinking",
