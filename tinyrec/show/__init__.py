@@ -1,5 +1,6 @@
 """Everything a reader looks at: plots, diagrams, the step player."""
 
+from tinyrec.show.call_player import CallPlayer
 from tinyrec.show.claims import claim, claims
 from tinyrec.show.curves import (
     accuracy_by_segment,
@@ -19,6 +20,7 @@ from tinyrec.show.thinking import thinking
 
 __all__ = [
     "COLOURS",
+    "CallPlayer",
     "SolverWidget",
     "StepPlayer",
     "accuracy_by_segment",

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+# Their colours. HRM's z_H is what TRM calls y, its z_L what TRM calls z.
+ROLES = {"L": "latent", "H": "answer", "z": "latent", "y": "answer", "f": "muted"}
+ROLES |= {"z_L": "latent", "z_H": "answer", "head": "muted", "loss": "wrong"}
+
 
 @dataclass(frozen=True)
 class Call:

@@ -20,6 +20,11 @@ def read(name):
     return Path(__file__).with_name(name).read_text("utf-8")
 
 
+def unbroken(words):
+    """On a narrow page a line breaks between the parts, "a · b", not within one."""
+    return words.replace(" ", "\xa0").replace("\xa0·\xa0", " · ")
+
+
 STYLE, SCRIPT = read("controls.css"), read("controls.js")
 
 

@@ -2,14 +2,11 @@
 
 from matplotlib.patches import FancyBboxPatch
 
-from tinyrec.show.calls import check, hrm_calls, naive_calls, trm_calls
+from tinyrec.show.calls import ROLES, check, hrm_calls, naive_calls, trm_calls
 from tinyrec.show.style import COLOURS, INK, PAPER, new_drawing, tint
 
 WIDTH = 6.4  # inches
 MOST_CALLS = 12  # in a row, where its boxes can still be read on a phone
-# HRM's z_H is what TRM calls y, its z_L what TRM calls z: they share their colours
-ROLES = {"L": "latent", "H": "answer", "z": "latent", "y": "answer", "f": "muted"}
-ROLES |= {"z_L": "latent", "z_H": "answer"}
 SCISSORS = "\N{BLACK SCISSORS}"
 
 

@@ -46,8 +46,7 @@ class StepPlayer:
         marked = np.vstack([np.zeros(cells, int), wrong + 2 * changed])
         given = f"the puzzle · {(self.puzzle > 0).sum()} of {cells} cells given"
         self.says = [given, *(" · ".join(said) for said in captions(self.answers, solution, q))]
-        # On a narrow page a line breaks between the parts, not within one.
-        said = [text.replace(" ", "\xa0").replace("\xa0·\xa0", " · ") for text in self.says]
+        said = [controls.unbroken(text) for text in self.says]
         steps = dict(
             grids=self.grids, marks=["".join(map(str, row)) for row in marked.tolist()], says=said
         )
