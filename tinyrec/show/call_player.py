@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 
 from tinyrec.show import controls
 from tinyrec.show.call_picture import picture
-from tinyrec.show.calls import ROLES, check, hrm_calls, naive_calls, trm_calls
+from tinyrec.show.calls import IN_A_ROW, ROLES, check, hrm_calls, naive_calls, trm_calls
 from tinyrec.show.style import tint
 
 STYLE, SCRIPT = controls.read("call_player.css"), controls.read("call_player.js")
@@ -20,9 +20,9 @@ MODELS = {
 }
 TOGETHER = 8  # calls of HRM that still stand in one row
 LOOPS = 6  # of the naive network in a row of the picture
-MOST = 12  # calls in a row whose names can still be read on a phone
 ARROW = "\N{LEFTWARDS ARROW}"
 AHEAD, NOW, DONE, PASSED = ".ndg"  # of a call, the heads, the loss; passed: by the gradient
+GRADIENT = {True: "with gradient: stored for its way back", False: "no gradient: not stored"}
 START, NEW, READ, KEPT, CUT = "swrkc"  # of x and the states
 
 
@@ -41,15 +41,14 @@ class CallPlayer:
             raise ValueError(f"model is {model!r}: expected one of {', '.join(MODELS)}")
         check(segments=segments)
         make, self.states, self.round, self.start = MODELS[model]
-        self.model, self.segments, self.title = model, segments, title
+        self.model, self.title = model, title
         self.calls = make(**settings)
         self.passed = sum(call.gradient for call in self.calls)
         self.ends = ("loss",) if model == "naive" else ("head", "loss")
         self.rows = self._rows()
-        if len(self.rows[0]) > MOST:
+        if len(self.rows[0]) > IN_A_ROW:
             raise ValueError(
-                f"a {self.round} of {len(self.rows[0])} calls: expected at most {MOST}, "
-                "more could not be read"
+                f"a {self.round} has {len(self.rows[0])} calls: expected at most {IN_A_ROW}"
             )
         pages = [self._opening()]
         for segment in range(1, segments + 1):
@@ -72,8 +71,7 @@ class CallPlayer:
         """The page before the first call: its marks and lines. Without a script, the only one."""
         lit = AHEAD * (len(self.calls) + len(self.ends))
         title = f"{len(self.calls)} calls, {self.passed} with gradient"
-        dashed = "dashed: without gradient" if self.passed < len(self.calls) else "all of them"
-        return lit + KEPT + START * len(self.states), title, dashed, self.start
+        return lit + KEPT + START * len(self.states), title, self.start
 
     def _calling(self):
         """For each call its page: marks, title, place and what happens to states and gradient."""
@@ -89,36 +87,31 @@ class CallPlayer:
                 place += f" · call {index + 1} of {count}"
             kept = [state for state in self.states if state != call.writes]
             changes = f"new: {call.writes}" + "".join(f" · kept: {state}" for state in kept)
-            way = (
-                "with gradient: stored for its way back"
-                if call.gradient
-                else "no gradient: not stored"
-            )
-            yield lit + told, call.rule, place, changes, way
+            yield lit + told, call.rule, place, changes, GRADIENT[call.gradient]
 
     def _ending(self):
         """The pages of a segment's end: heads, loss, the gradient's way back, the cut."""
-        count, heads, (answer, *other) = len(self.calls), self.ends[:-1], self.states
+        count, heads, answer = len(self.calls), self.ends[:-1], self.states[0]
         done, kept, place = DONE * count, KEPT * (1 + len(self.states)), "the segment's end"
-        names = ", ".join(self.states)
         if heads:
-            told = KEPT + READ + KEPT * len(other)
-            words = "logits: an answer for every cell; q: is it time to stop?"
-            yield done + NOW + AHEAD + told, f"logits, q {ARROW} heads({answer})", place, words
-        read, words = (answer, "how wrong the answer is")
-        if heads:
-            read, words = "logits, q", words + ", and how wrong q"
+            told = KEPT + READ + kept[2:]
+            asks = "logits: an answer for every cell; q: is it time to stop?"
+            yield done + NOW + AHEAD + told, f"logits, q {ARROW} heads({answer})", place, asks
+        judged = "logits, q" if heads else answer
+        error = "how wrong the answer is" + (", and how wrong q" if heads else "")
         lit = done + DONE * len(heads) + NOW
-        yield lit + kept, f"loss {ARROW} {read}, solution", place, words
+        yield lit + kept, f"loss {ARROW} {judged}, solution", place, error
+        partly = self.passed < count
+        stop = "what came before was not stored" if partly else "this segment only"
         lit = "".join(PASSED if call.gradient else DONE for call in self.calls)
-        words = "this segment only" if self.passed == count else "what came before was not stored"
-        yield (
-            lit + PASSED * len(self.ends) + kept,
-            f"gradient through {self.passed} of {count} calls", place, f"no further: {words}",
-        )  # fmt: skip
-        words = "the weights take a step; the values go on to the next segment, no gradient does"
-        cut = done + DONE * len(self.ends) + KEPT + CUT * len(self.states)
-        yield cut, f"{names} {ARROW} detach({names})", place, words
+        lit += PASSED * len(self.ends)
+        title = f"gradient through {self.passed} of {count} calls"
+        yield lit + kept, title, place, f"no further: {stop}"
+        names = ", ".join(self.states)
+        step = "the weights take a step; the values go on to the next segment, no gradient does"
+        lit = done + DONE * len(self.ends)
+        told = KEPT + CUT * len(self.states)
+        yield lit + told, f"{names} {ARROW} detach({names})", place, step
 
     def __repr__(self):
         lines = [f"CallPlayer {self.title or self.model}", self.says[0].split("\n")[0]]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 # Their colours. HRM's z_H is what TRM calls y, its z_L what TRM calls z.
 ROLES = {"L": "latent", "H": "answer", "z": "latent", "y": "answer", "f": "muted"}
 ROLES |= {"z_L": "latent", "z_H": "answer", "head": "muted", "loss": "wrong"}
+IN_A_ROW = 12  # the most calls whose names can still be read on a phone
 
 
 @dataclass(frozen=True)

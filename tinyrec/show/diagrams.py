@@ -2,11 +2,10 @@
 
 from matplotlib.patches import FancyBboxPatch
 
-from tinyrec.show.calls import ROLES, check, hrm_calls, naive_calls, trm_calls
+from tinyrec.show.calls import IN_A_ROW, ROLES, check, hrm_calls, naive_calls, trm_calls
 from tinyrec.show.style import COLOURS, INK, PAPER, new_drawing, tint
 
 WIDTH = 6.4  # inches
-MOST_CALLS = 12  # in a row, where its boxes can still be read on a phone
 SCISSORS = "\N{BLACK SCISSORS}"
 
 
@@ -146,9 +145,9 @@ def hrm_segment(high_cycles=2, low_cycles=2, gradient="one_step"):
     more calls than a row can show. Returns a Figure.
     """
     calls = hrm_calls(high_cycles, low_cycles, gradient)
-    if len(calls) > MOST_CALLS:
+    if len(calls) > IN_A_ROW:
         raise ValueError(
-            f"high_cycles * (low_cycles + 1) is {len(calls)} calls: expected at most {MOST_CALLS}"
+            f"high_cycles * (low_cycles + 1) is {len(calls)} calls: expected at most {IN_A_ROW}"
         )
     figure, ax = new_drawing(WIDTH, 3.7)
     key(ax, 3.4, calls)
@@ -174,22 +173,29 @@ def hrm_segment(high_cycles=2, low_cycles=2, gradient="one_step"):
         other = "z_H" if call.name == "L" else "z_L"
         tap(ax, x + side if call.name == "L" else x, lanes[other], y, COLOURS[ROLES[other]])
         box(ax, x, y, call.name, ROLES[call.name], width, pale=not call.gradient)
-    arrow(ax, (ends["z_H"], lanes["z_H"]), (4.83, lanes["z_H"]), COLOURS["answer"], lw=2)
-    ax.plot(4.66, lanes["z_H"], "o", color=COLOURS["answer"], ms=5)
-    ax.plot([4.66, 4.66], [lanes["z_H"], 1.08], "-", color=COLOURS["answer"], lw=1.4)
-    arrow(ax, (4.66, 1.08), (4.86, 1.08), COLOURS["answer"])
-    arrow(ax, (ends["z_L"], lanes["z_L"]), (4.86, lanes["z_L"]), COLOURS["latent"], lw=2)
-    box(ax, 5.12, lanes["z_H"], "head", "muted", width=0.58)
-    arrow(ax, (5.41, lanes["z_H"]), (5.61, lanes["z_H"]))
-    box(ax, 5.92, lanes["z_H"], "loss", "wrong", width=0.62)
-    ax.text(4.9, 1.05, f"{SCISSORS} detach,", va="center")
-    ax.text(4.9, 0.83, typeset("z_H, z_L go on"), va="center")
+    hrm_ends(ax, lanes, ends)
     passed = [x for call, x in zip(calls, centres, strict=True) if call.gradient]
     words = f"gradient through {len(passed)} of {len(calls)} calls"
     way_back(ax, 5.92, passed[0] - width / 2, 0.5, words)
     if len(passed) < len(calls):
         ax.text(0.17, 0.4, "dashed: no gradient", va="center")
     return figure
+
+
+def hrm_ends(ax, lanes, ends):
+    """z_H goes to the head and the loss; both states go on, cut off from what made them."""
+    high, low = lanes["z_H"], lanes["z_L"]
+    bend = low + 0.13
+    arrow(ax, (ends["z_H"], high), (4.83, high), COLOURS["answer"], lw=2)
+    ax.plot(4.66, high, "o", color=COLOURS["answer"], ms=5)
+    ax.plot([4.66, 4.66], [high, bend], "-", color=COLOURS["answer"], lw=1.4)
+    arrow(ax, (4.66, bend), (4.86, bend), COLOURS["answer"])
+    arrow(ax, (ends["z_L"], low), (4.86, low), COLOURS["latent"], lw=2)
+    box(ax, 5.12, high, "head", ROLES["head"], width=0.58)
+    arrow(ax, (5.41, high), (5.61, high))
+    box(ax, 5.92, high, "loss", ROLES["loss"], width=0.62)
+    ax.text(4.9, low + 0.1, f"{SCISSORS} detach,", va="center")
+    ax.text(4.9, low - 0.12, typeset("z_H, z_L go on"), va="center")
 
 
 def tap(ax, x, lane, y, colour):
