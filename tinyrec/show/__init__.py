@@ -1,4 +1,4 @@
-"""Everything a reader looks at: plots, diagrams, the step player."""
+"""Everything a reader looks at: plots, diagrams, the step and the call player."""
 
 from tinyrec.show.call_player import CallPlayer
 from tinyrec.show.claims import claim, claims
