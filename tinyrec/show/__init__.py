@@ -1,5 +1,6 @@
-"""Everything a reader looks at: plots, diagrams, the step player."""
+"""Everything a reader looks at: plots, diagrams, the step and the call player."""
 
+from tinyrec.show.call_player import CallPlayer
 from tinyrec.show.claims import claim, claims
 from tinyrec.show.curves import (
     accuracy_by_segment,
@@ -7,10 +8,11 @@ from tinyrec.show.curves import (
     cell_to_exact,
     learning_curve,
 )
-from tinyrec.show.diagrams import naive_loop, unrolled
+from tinyrec.show.diagrams import gradient_paths, hrm_segment, naive_loop, unrolled
 from tinyrec.show.grids import draw_grid, grid_row, steps_figure
 from tinyrec.show.player import StepPlayer
 from tinyrec.show.road import road
+from tinyrec.show.slots import slots_figure
 from tinyrec.show.solver import SolverWidget
 from tinyrec.show.stored import against_compute, at_the_end, stored
 from tinyrec.show.style import COLOURS, use_style
@@ -18,6 +20,7 @@ from tinyrec.show.thinking import thinking
 
 __all__ = [
     "COLOURS",
+    "CallPlayer",
     "SolverWidget",
     "StepPlayer",
     "accuracy_by_segment",
@@ -28,10 +31,13 @@ __all__ = [
     "claim",
     "claims",
     "draw_grid",
+    "gradient_paths",
     "grid_row",
+    "hrm_segment",
     "learning_curve",
     "naive_loop",
     "road",
+    "slots_figure",
     "steps_figure",
     "stored",
     "thinking",

@@ -1,26 +1,16 @@
-"""The step player: a page's window on the loop.
+"""The step player: a page's window on the loop."""
 
-The player is plain HTML with its own style and script (player.css, player.js),
-so it works wherever HTML does: a static page, a file on disk, JupyterLab, Colab.
-What each step shows is computed here; the script only turns the pages.
-"""
-
-import hashlib
 import html
 import json
-from pathlib import Path
-from string import Template
 
 import numpy as np
 from matplotlib.colors import to_hex
 
-from tinyrec.show import families
+from tinyrec.show import controls, families
 from tinyrec.show.grids import captions, marks
-from tinyrec.show.style import COLOURS, INK, PAPER, tint
+from tinyrec.show.style import tint
 
-STYLE = Template(Path(__file__).with_name("player.css").read_text("utf-8"))
-SCRIPT = Path(__file__).with_name("player.js").read_text("utf-8")
-BUTTONS = ("first", "back", "play", "next", "last")
+STYLE, SCRIPT = controls.read("player.css"), controls.read("player.js")
 
 
 class StepPlayer:
@@ -56,8 +46,7 @@ class StepPlayer:
         marked = np.vstack([np.zeros(cells, int), wrong + 2 * changed])
         given = f"the puzzle · {(self.puzzle > 0).sum()} of {cells} cells given"
         self.says = [given, *(" · ".join(said) for said in captions(self.answers, solution, q))]
-        # On a narrow page a line breaks between the parts, not within one.
-        said = [text.replace(" ", "\xa0").replace("\xa0·\xa0", " · ") for text in self.says]
+        said = [controls.unbroken(text) for text in self.says]
         steps = dict(
             grids=self.grids, marks=["".join(map(str, row)) for row in marked.tolist()], says=said
         )
@@ -72,12 +61,6 @@ class StepPlayer:
             lines.append("    ".join(" ".join(half) for half in halves))
         return "\n".join(lines)
 
-    def _style(self, name):
-        rows, columns = self.drawing.block(self.puzzle.size)
-        colours = COLOURS | dict(ink=INK, paper=PAPER, pale=to_hex(tint("wrong")))
-        sizes = dict(columns=self.columns, block_rows=rows, block_columns=columns)
-        return STYLE.substitute(colours | sizes, id=name)
-
     def _table(self):
         cells = [
             f"<td class=given>{html.escape(sign)}</td>" if value else "<td></td>"
@@ -87,24 +70,10 @@ class StepPlayer:
         return f'<table aria-label="{self.drawing.NAME}"><tbody>{rows}</tbody></table>'
 
     def _repr_html_(self):
-        content = f"{self.title}\n{self.steps}".encode()
-        name = "tinyrec-" + hashlib.sha256(content).hexdigest()[:10]
-        title = html.escape(self.title)
-        steps = html.escape(self.steps, quote=False).replace("'", "&#x27;")
-        buttons = "".join(
-            f'<button type="button" data-go="{go}">{go.title()}</button>' for go in BUTTONS
-        )
+        rows, columns = self.drawing.block(self.puzzle.size)
         wrong = "" if self.solution is None else "<br>corner triangle: wrong"
-        # Lumino's attribute keeps JupyterLab from taking the keys for itself.
-        return (
-            f'<div id="{name}" role="group" tabindex="0" data-lm-suppress-shortcuts="true" '
-            f"aria-label=\"Step player {title}\" data-steps='{steps}'>"
-            f"<style>{self._style(name)}</style>"
-            + (f'<p class="title">{title}</p>' if title else "")
-            + self._table()
-            + f'<p class="status" role="status" aria-live="polite">{self.says[0]}</p>'
-            f'<div class="controls">{buttons}</div>'
-            f'<input type="range" min="0" max="{len(self.answers)}" value="0" aria-label="Step">'
-            f'<p class="key">ring: changed in this step{wrong}<br>keys: left, right, space</p>'
-            f"<script>{SCRIPT}</script></div>"
-        )
+        return controls.frame(
+            "step", self.title, self.steps, self.says, self._table(),
+            f"ring: changed in this step{wrong}", STYLE, SCRIPT, pale=to_hex(tint("wrong")),
+            columns=self.columns, block_rows=rows, block_columns=columns,
+        )  # fmt: skip
