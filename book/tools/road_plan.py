@@ -97,7 +97,6 @@ PLAN = {
             "no second forward": Arm("trm", TRM | LAST_RECURSION, RAW),
             "moving average = TRM": Arm("trm", TRM | LAST_RECURSION),
             "TRM without y": Arm("trm", TRM | LAST_RECURSION | {"latents": 0}),
-            "TRM with two networks": Arm("trm", TRM | LAST_RECURSION | {"networks": 2}),
         },
     ),
 }

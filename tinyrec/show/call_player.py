@@ -70,7 +70,8 @@ class CallPlayer:
     def _opening(self):
         """The page before the first call: its marks and lines. Without a script, the only one."""
         lit = AHEAD * (len(self.calls) + len(self.ends))
-        title = f"{len(self.calls)} calls, {self.passed} with gradient"
+        s = "s" * (len(self.calls) > 1)
+        title = f"{len(self.calls)} call{s}, {self.passed} with gradient"
         return lit + KEPT + START * len(self.states), title, self.start
 
     def _calling(self):
