@@ -247,3 +247,40 @@ def test_stopping_early_does_to_accuracy_what_is_told():
     [found] = [model for model in stopping if model["model"] == "sudoku-6x6"]
     assert found["exact_from_half"] < found["exact_all_segments"] - 0.02
     assert found["exact_stopping"] == pytest.approx(found["exact_all_segments"], abs=0.005)
+
+
+# ---- the measurement at desk size ----
+
+
+def test_every_arm_of_the_script_on_the_page_runs_and_has_its_row():
+    [script] = re.findall(r"(?ms)^```python\n(.*?)^```$", TEXT)
+    names = {"__name__": "desk"}
+    exec(script, names)
+    rows = {arm: steps for arm, *steps in re.findall(ROW, TEXT)}
+    assert list(rows) == list(names["ARMS"])
+    ends = {arm: [int(steps) for steps in found] for arm, found in rows.items()}
+    low, high = min(ends["the preset"]), max(ends["the preset"])
+    others = sum((found for arm, found in ends.items() if arm != "the preset"), [])
+    says(f"takes {low} to {high} steps, and with every change it")
+    says(f"with every change it takes {min(others)} to {max(others)}")
+    trained = []
+
+    def one_step(training, tests, quiet):
+        assert len(tests["test"]) == 100
+        training.advance()
+        trained.append(training)
+
+    names["train"] = one_step
+    for arm in names["ARMS"].values():
+        assert names["steps_needed"](0, **arm) is None
+    preset, *changed = (about(training) for training in trained)
+    assert preset not in changed and len({str(one) for one in changed}) == len(changed)
+
+
+ROW = r"(?m)^\| [^|]+ \| `([^`]+)` \| (\d+) \| (\d+) \| (\d+) \|$"
+
+
+def about(training) -> tuple:
+    """All in which one arm of the script can differ from another."""
+    start, bias = training.model.start, training.average.module.heads.halt.bias
+    return training.config, training.model.config, bool(start.any()), round(bias[0].item())
