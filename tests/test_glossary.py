@@ -22,7 +22,7 @@ FILES = "https://github.com/tinyrec/tinyrec/blob/main/"
 
 ENTRY = re.compile(
     r"- \*\*(?P<term>[^*]+)\*\*(?: \(\$(?P<letter>[^$]+)\$\))?: (?P<text>.+\.) "
-    r"Code: (?:\[`(?P<code>[\w.]+)`\]\((?P<file>\S+)\)|in the chapter)\. "
+    r"Code: (?:\[`(?P<code>[\w.]+)`\]\((?P<file>[^\s#)]+)(?:#[-L\d]+)?\)|in the chapter)\. "
     r"\[Chapter (?P<chapter>\d+)\]\(\.\./notebooks/(?P<stem>\w+)\.ipynb\)"
 )
 LINES = [line for line in GLOSSARY.splitlines() if line.startswith("-")]
