@@ -1,5 +1,6 @@
 """Paper and code: links lead to what they name, quotations are true, counted numbers are right."""
 
+import ast
 import json
 import re
 from types import SimpleNamespace

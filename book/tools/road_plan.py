@@ -40,9 +40,12 @@ PARTS = {
 HRM = PARTS | {"high_layers": 2, "low_layers": 2, "q_learning": False}
 TRM = PARTS | {"layers": 2}
 Q = {"q_learning": True}
+FULL = {"gradient": "full"}
+SMALL_HRM = HRM | {"width": 64, "high_layers": 1, "low_layers": 1}
+SMALL_TRM = PARTS | {"width": 64, "layers": 1, "latent_steps": 6, "recursions": 1}
 RAW = {"ema": 0}  # the weights of the last step
 SIX_CALLS = {"latent_steps": 2, "recursions": 2, "gradient": "one_step"}  # as HRM calls
-LAST_RECURSION = SIX_CALLS | {"gradient": "full"}
+LAST_RECURSION = SIX_CALLS | FULL
 
 
 def naive(loops: int, segments: int) -> Arm:
@@ -83,6 +86,19 @@ PLAN = {
             "naive loop, 16 segments": Arm(
                 "naive", {"loops": 1, "segments": 16}, NAIVE | {"cooldown": 0.4}
             ),
+        },
+    ),
+    "gradient": Experiment(
+        (5,),
+        "What is the long gradient worth at equal compute?",
+        6.0,
+        {
+            "HRM, two cycles, one step": Arm("hrm", SMALL_HRM),
+            "HRM, two cycles, the last cycle": Arm("hrm", SMALL_HRM | FULL),
+            "HRM, one cycle, one step": Arm("hrm", SMALL_HRM | {"high_cycles": 1}),
+            "HRM, one cycle, all of it": Arm("hrm", SMALL_HRM | {"high_cycles": 1} | FULL),
+            "TRM, n = 6, one step": Arm("trm", SMALL_TRM | {"gradient": "one_step"}),
+            "TRM, n = 6, all of it": Arm("trm", SMALL_TRM),
         },
     ),
     "ladder": Experiment(
