@@ -2,8 +2,9 @@
 
     python book/tools/road.py [NAME ...] [--minutes M] [--side-by-side N] [--again] [--list]
 
-road_plan.py says what is compared. Every run is kept as soon as it is done and is not run again
-while the plan says the same of it, so this can be stopped at any time and goes on where it was.
+road_plan.py says what is compared. The first seed of everything comes first. Every run is
+kept as soon as it is done and is not run again while the plan says the same of it, so this can be
+stopped at any time and goes on where it was.
 """
 
 import argparse
@@ -168,28 +169,34 @@ def main(arguments=None) -> int:
         return 0
     if unknown := set(options.names) - PLAN.keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}; expected {', '.join(PLAN)}")
-    end = time.monotonic() + 60 * options.minutes if options.minutes else float("inf")
+    names = options.names or list(PLAN)
+    runs = {name: [] if options.again else load(name) for name in names}
+    left = {
+        f"{name}, {job['arm']}, seed {job['seed']}": (name, job)
+        for name in names
+        for job in jobs_of(name)
+        if not any(job.items() <= run.items() for run in runs[name])
+    }
+    print(f"{len(left)} runs to do, {sum(map(len, runs.values()))} on record", flush=True)
     failed = 0
-    for name in options.names or PLAN:
-        runs = [] if options.again else load(name)
-        if not options.list:
-            left = {
-                f"{name}, {job['arm']}, seed {job['seed']}": job
-                for job in jobs_of(name)
-                if not any(job.items() <= run.items() for run in runs)
-            }
-            print(f"{name}: {len(left)} runs to do, {len(runs)} on record", flush=True)
+    if not options.list:
+        left = dict(sorted(left.items(), key=lambda item: item[1][1]["seed"]))
+        end = time.monotonic() + 60 * options.minutes if options.minutes else float("inf")
 
-            def keep(run, name=name, runs=runs):
-                runs.append(run)
-                save(name, runs)
+        def keep(done):
+            name, run = done
+            runs[name].append(run)
+            save(name, runs[name])
 
-            try:
-                failed += run_all(left, in_a_process, keep, options.side_by_side, end)
-            except KeyboardInterrupt:
-                print("stopped; the same command goes on with what is left", file=sys.stderr)
-                return 130
-        print(table(name, runs), flush=True)
+        def work(named):
+            return named[0], in_a_process(named[1])
+
+        try:
+            failed = run_all(left, work, keep, options.side_by_side, end)
+        except KeyboardInterrupt:
+            print("stopped; the same command goes on with what is left", file=sys.stderr)
+            return 130
+    print("\n".join(table(name, runs[name]) for name in names))
     return 1 if failed else 0
 
 

@@ -62,7 +62,6 @@ PLAN = {
             "4 loops": naive(4, 1),
             "8 loops": naive(8, 1),
             "8 segments of 1 loop": naive(1, 8),
-            "8 segments of 2 loops": naive(2, 8),
             "4 segments of 4 loops": naive(4, 4),
         },
         training=NAIVE,
