@@ -10,7 +10,7 @@ from tinyrec.models.hrm import HRMConfig
 from tinyrec.models.layers import PartsConfig
 from tinyrec.models.naive import NaiveConfig
 from tinyrec.models.trm import TRMConfig
-from tinyrec.settings import Count, Decay, Number, Share, Size, check_fields
+from tinyrec.settings import Count, Decay, Number, Real, Share, Size, check_fields
 from tinyrec.train import TrainConfig
 
 CONFIGS = [PartsConfig, TrainConfig, *(config for _, config in MODELS.values())]
@@ -21,6 +21,7 @@ class Example:
     count: Count = 0
     size: Size = 1
     number: Number = 0.0
+    real: Real = -1.0
     share: Share = 0.5
     decay: Decay = 0.5
     choice: Literal["a", 1] = "a"
@@ -59,6 +60,7 @@ def test_what_an_annotation_allows_is_accepted(field, values):
         ("count", [-1, 1.0, True, "1", None], "a whole number of at least 0"),
         ("size", [0, -1, 2.5], "a whole number of at least 1"),
         ("number", [-0.1, float("nan"), float("inf"), True, "1"], "a number of at least 0"),
+        ("real", [float("nan"), float("-inf"), True, "1"], "a number"),
         ("share", [-0.1, 1.1, float("nan")], "a number from 0 to 1"),
         ("decay", [-0.1, 1, 1.0], "a number from 0 to below 1"),
         ("choice", ["b", True, 1.0], "one of 'a', 1"),  # True == 1, and yet it is no 1
@@ -79,7 +81,7 @@ def test_anything_else_is_refused_in_words(field, values, expected):
     "config, field", [(config, f.name) for config in CONFIGS for f in fields(config)]
 )
 def test_every_field_of_every_config_is_checked(config, field):
-    for nonsense in (object(), -1):
+    for nonsense in (object(), float("-inf")):
         with pytest.raises(ValueError, match=f"{config.__name__}.{field} is"):
             config(**{field: nonsense})
 
@@ -114,6 +116,7 @@ PARTS = dict(
     puzzle_width=None,
     expansion=4.0,
     multiple=256,
+    halt_bias=-5.0,
 )
 DEFAULTS = {
     PartsConfig: PARTS,

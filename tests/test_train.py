@@ -214,6 +214,7 @@ MODEL_SETTINGS = [
     ("trm", "puzzle_width", 8, {}),
     ("trm", "expansion", 8.0, {}),
     ("trm", "multiple", 48, {}),
+    ("trm", "halt_bias", 0.0, {}),
     ("trm", "layers", 2, {}),
     ("trm", "latent_steps", 3, {}),
     ("trm", "recursions", 3, {}),

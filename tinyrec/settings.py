@@ -17,6 +17,7 @@ class Range(NamedTuple):
 Count = Annotated[int, Range(0)]  # a whole number, 0 or more
 Size = Annotated[int, Range(1)]  # a whole number, 1 or more
 Number = Annotated[float, Range(0)]
+Real = Annotated[float, Range(-math.inf)]
 Share = Annotated[float, Range(0, 1)]
 Decay = Annotated[float, Range(0, 1, open=True)]
 
@@ -61,7 +62,7 @@ def in_words(hint) -> str:
         kind, (low, high, open) = get_args(hint)
         what = "a whole number" if kind is int else "a number"
         if high == math.inf:
-            return f"{what} of at least {low}"
+            return what if low == -math.inf else f"{what} of at least {low}"
         return f"{what} from {low} to {'below ' if open else ''}{high}"
     if get_origin(hint) is tuple:
         return f"a tuple of {', '.join(map(in_words, get_args(hint)))}"

@@ -42,6 +42,7 @@ TRM = PARTS | {"layers": 2}
 Q = {"q_learning": True}
 FULL = {"gradient": "full"}
 SMALL_HRM = HRM | {"width": 64, "high_layers": 1, "low_layers": 1}
+HALTING = HRM | {"high_layers": 1, "low_layers": 1, "high_cycles": 1, "q_learning": True} | FULL
 SMALL_TRM = PARTS | {"width": 64, "layers": 1, "latent_steps": 6, "recursions": 1}
 RAW = {"ema": 0}  # the weights of the last step
 SIX_CALLS = {"latent_steps": 2, "recursions": 2, "gradient": "one_step"}  # as HRM calls
@@ -98,6 +99,20 @@ PLAN = {
             "HRM, one cycle, all of it": Arm("hrm", SMALL_HRM | {"high_cycles": 1} | FULL),
             "TRM, n = 6, one step": Arm("trm", SMALL_TRM | {"gradient": "one_step"}),
             "TRM, n = 6, all of it": Arm("trm", SMALL_TRM),
+        },
+    ),
+    "halting": Experiment(
+        (6,),
+        "Does Q-learning help to stop, and do its bias and exploration matter?",
+        BUDGET,
+        {
+            "Q-learning": Arm("hrm", HALTING),
+            "no exploration": Arm("hrm", HALTING, {"exploration": 0.0}),
+            "bias 0": Arm("hrm", HALTING | {"halt_bias": 0.0}),
+            "bias 0, no exploration": Arm(
+                "hrm", HALTING | {"halt_bias": 0.0}, {"exploration": 0.0}
+            ),
+            "q_halt > 0, no Q-learning": Arm("hrm", HALTING | {"q_learning": False}),
         },
     ),
     "ladder": Experiment(

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinyrec.settings import Count, Number, Size, check_fields
+from tinyrec.settings import Count, Number, Real, Size, check_fields
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class PartsConfig:
     puzzle_width: Size | None = None  # its columns; None: d
     expansion: Number = 4.0
     multiple: Size = 256  # inner sizes of SwiGLU are rounded up to a multiple of this
+    halt_bias: Real = -5.0  # where q starts; at -5 nothing is solved yet
 
     def __post_init__(self):
         """ValueError where a setting is not what its annotation allows, or contradicts another."""
@@ -203,8 +204,7 @@ class Embedding(nn.Module):
 class Heads(nn.Module):
     """The answer state (B, S, d) -> logits (B, L, vocab) and q (B, 2), halt and continue, float32.
 
-    q reads position 0, which is a prefix position where there is a prefix. It starts at -5: nothing
-    is solved yet.
+    q reads position 0, which is a prefix position where there is a prefix.
     """
 
     def __init__(self, config: PartsConfig):
@@ -213,7 +213,7 @@ class Heads(nn.Module):
         self.cells = Linear(config.width, config.vocab)
         self.halt = nn.Linear(config.width, 2)
         nn.init.zeros_(self.halt.weight)
-        nn.init.constant_(self.halt.bias, -5.0)
+        nn.init.constant_(self.halt.bias, config.halt_bias)
 
     def forward(self, answer: Tensor) -> tuple[Tensor, Tensor]:
         first = answer[:, 0]
