@@ -254,7 +254,7 @@ def test_every_setting_of_a_model_changes_what_training_does(kind, name, value, 
         if kind == "naive":
             model, ids = small(kind, **settings), 0
         else:
-            model, ids = eager_to_halt(small(kind, **dict(puzzles=10) | settings)), 10
+            model, ids = small(kind, **dict(puzzles=10, halt_bias=5.0) | settings), 10
         puzzles = copying(ids=ids, length=model.config.length)
         config = replace(BASE, steps=4, evaluate_every=1, exploration=1.0)
         training = trained(model, config, puzzles)
