@@ -43,7 +43,7 @@ def test_solve_refuses_bad_puzzles(capsys, text, message):
 
 def test_solve_refuses_a_model_of_another_size(capsys, model):
     error = refused(capsys, "solve", "." * 36, "--model", model)
-    assert "tokens are (1, 36); this model reads (N, 16)" in error
+    assert f"the puzzle has 36 cells; {model} solves those of 16" in error
 
 
 def test_evaluate_refuses_puzzles_of_another_size(capsys, model, tmp_path):

@@ -97,6 +97,10 @@ def solve(options) -> int:
     remark = family.check(x)
     options.model = options.model or checkpoints.shipped_for(options.family, len(x))
     model, family = load(options)
+    if len(x) != model.config.length:
+        raise ValueError(
+            f"the puzzle has {len(x)} cells; {options.model} solves those of {model.config.length}"
+        )
     print(family.picture(x), end="\n\n")
     show = Progress(family, options)
     chooses = family.view and hasattr(model.config, "q_learning")  # can look again, and choose by q
