@@ -162,7 +162,7 @@ def at_the_end(comparison: Stored):
                 color=COLOURS["answer"], alpha=0.7)  # fmt: skip
         ax.annotate(f"{100 * arm.mean:.1f}", (103, row), va="center", annotation_clip=False)
     ax.set_yticks(range(len(names)), names)
-    ax.set(xlim=(-2, 102), xlabel="exact accuracy, %; a dot a seed, their mean on the right")
+    ax.set(xlim=(-2, 102), xlabel="exact accuracy, %: a dot a seed; right: the mean")
     ax.invert_yaxis()
     ax.grid(False, axis="y")
     return figure
