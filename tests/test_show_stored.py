@@ -37,7 +37,7 @@ def toy(monkeypatch, tmp_path):
 def test_arms_in_their_order_with_mean_and_ends(toy):
     assert list(toy.arms) == ["slow", "fast"] and toy.seeds == 2
     assert toy["slow"].mean == pytest.approx(0.6) and toy["slow"].last == [0.5, 0.7]
-    assert toy["fast"].minutes == 1.5 and toy["fast"].weights == 12345
+    assert toy["fast"].precision == "float32" and toy["fast"].weights == 12345
     assert list(toy.only("fast").arms) == ["fast"] and list(toy.arms) == ["slow", "fast"]
 
 
@@ -45,7 +45,7 @@ def test_the_table_says_where_it_comes_from_as_text_and_as_html(toy):
     text, page = repr(toy), toy._repr_html_()
     for said in ("12,345", "6 (2)", "1,000", "60.0 %", "50.0 to 70.0", "make road NAMES=toy"):
         assert said in text and said in page
-    assert "2 seeds each" in text and "a processor, one thread, float32, 2026-01-01" in text
+    assert "2 seeds each" in text and "one thread of a processor, 2026-01-01" in text
 
 
 def test_the_curve_is_in_tflop_with_a_row_for_each_seed(toy):

@@ -47,6 +47,15 @@ def stablemax(f, array) -> None:
         "right for a table, but not for logits of shape (2, 2, 3); add up over the last axis, -1, "
         "whatever the shape",
     )
+    x = torch.tensor(logits, requires_grad=True)
+    value = f(x) if array is torch.tensor else x
+    if torch.is_tensor(value) and value.requires_grad:
+        (slope,) = torch.autograd.grad(value[..., 0].sum(), x)
+        expect(
+            slope.isfinite().all(),
+            "the values are right, but the gradient at x = 1 is no number: 1 / (1 - x) is computed "
+            "there too; clamp x first",
+        )
 
 
 def _normalised(s, axis=-1):
@@ -54,7 +63,7 @@ def _normalised(s, axis=-1):
 
 
 def _s(x):
-    return torch.where(x >= 0, x + 1, 1 / (1 - x))
+    return torch.where(x >= 0, x + 1, 1 / (1 - x.clamp(max=0)))
 
 
 def _by_mask(x):
@@ -100,6 +109,7 @@ stablemax.wrong = [
     ("got [0.7056, 0.2354, 0.05902]", lambda x: _normalised(_s(x) + 1e-3)),
     ("not for logits of shape (2, 2, 3)", lambda x: _normalised(_s(x), axis=1)),
     ("not for logits of shape (2, 2, 3)", _table),
+    ("clamp x first", lambda x: _normalised(torch.where(x >= 0, x + 1, 1 / (1 - x)))),
     ("numbers were expected, not a tuple", lambda x: (_s(x), _s(x).sum(-1))),
     ("your code raised RuntimeError", lambda x: _s(x) / _s(x).sum(-1)),
 ]

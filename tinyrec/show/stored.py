@@ -26,7 +26,7 @@ class Arm:
     runs: list[dict]
 
     def __getattr__(self, name):
-        """What all runs share: weights, calls, differentiated, flops, steps, batch."""
+        """What all runs share: weights, calls, differentiated, flops, steps, batch, precision."""
         if name.startswith("_") or name not in self.runs[0]:
             raise AttributeError(name)
         return self.runs[0][name]
@@ -39,10 +39,6 @@ class Arm:
     @property
     def mean(self) -> float:
         return float(np.mean(self.last))
-
-    @property
-    def minutes(self) -> float:
-        return float(np.mean([run["seconds"] for run in self.runs])) / 60
 
     def curve(self) -> tuple[np.ndarray, np.ndarray]:
         """TFLOP spent (points,) and exact accuracy on the way (seeds, points)."""
@@ -59,8 +55,8 @@ class Stored:
         self.arms: dict[str, Arm] = {}
         for run in found["runs"]:
             self.arms.setdefault(run["arm"], Arm(run["arm"], [])).runs.append(run)
-        first = found["runs"][0]
-        self.where = f"{first['device']}, one thread, {first['precision']}, {first['date']}"
+        devices = sorted({f"{run['device']}, {run['date']}" for run in found["runs"]})
+        self.where = f"one thread of {'; '.join(devices)}"
         self.seeds = min(len(arm.runs) for arm in self.arms.values())
 
     def __getitem__(self, name) -> Arm:
@@ -78,14 +74,14 @@ class Stored:
             (
                 arm.name, f"{arm.weights:,}", f"{arm.calls} ({arm.differentiated})",
                 f"{arm.flops / 1e6:,.0f}", f"{arm.steps:,}", f"{100 * arm.mean:.1f} %",
-                f"{100 * min(arm.last):.1f} to {100 * max(arm.last):.1f}", f"{arm.minutes:.1f}",
+                f"{100 * min(arm.last):.1f} to {100 * max(arm.last):.1f}", arm.precision,
             )
             for arm in self.arms.values()
         ]  # fmt: skip
 
     HEADINGS = (
         "model", "weights", "calls (with gradient)", "MFLOP a segment", "steps", "exact",
-        "least to most", "minutes",
+        "least to most", "precision",
     )  # fmt: skip
 
     @property
