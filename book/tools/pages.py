@@ -110,6 +110,22 @@ def models(root: Path) -> str:
     return table(["model", "weights", "held-out puzzles solved", "training"], rows)
 
 
+def road(root: Path) -> str:
+    """For the README: each comparison at equal compute, the mean exact accuracy of its arms."""
+    rows = []
+    for file in sorted((root / "book" / "results").glob("road-*.json"), key=first_chapter):
+        found, arms = json.loads(file.read_text()), {}
+        for run in found["runs"]:
+            arms.setdefault(run["arm"], []).append(run["exact"][-1])
+        said = [f"{arm} {100 * sum(ends) / len(ends):.0f} %" for arm, ends in arms.items()]
+        rows.append([found["question"], " · ".join(said), str(found["chapters"][-1])])
+    return table(["question", "puzzles solved, mean of the seeds", "chapter"], rows)
+
+
+def first_chapter(file: Path) -> int:
+    return json.loads(file.read_text())["chapters"][0]
+
+
 def shipped(root: Path) -> dict[str, dict]:
     """result.json of each shipped model, by name, with its number of weights."""
     from tinyrec.checkpoints import load_model  # late: torch takes seconds to load
@@ -136,7 +152,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 BLOCKS = {
-    "README.md": {"chapters": with_buttons, "models": models},
+    "README.md": {"chapters": with_buttons, "road": road, "models": models},
     "book/welcome.md": {"opening": opening, "chapters": with_questions},
     "book/how_to_read.md": {"minutes": with_minutes},
 }
