@@ -125,6 +125,17 @@ def fresh_copy(notebook, profile="smoke"):
     return copy
 
 
+def test_a_new_result_of_a_stored_comparison_makes_a_copy_stale(book):
+    result = book / "book" / "results" / "road-toy.json"
+    result.parent.mkdir(parents=True, exist_ok=True)
+    result.write_text("old")
+    notebook = chapter(book, 'found = show.stored("road-toy")')
+    copy = fresh_copy(notebook)
+    assert freshness.why_stale(notebook, copy, "smoke") is None
+    result.write_text("new")
+    assert freshness.why_stale(notebook, copy, "smoke") == "book/results/road-toy.json changed"
+
+
 def test_a_copy_of_another_profile_is_stale(book):
     notebook = chapter(book, "pass")
     copy = fresh_copy(notebook, "smoke")

@@ -1,8 +1,9 @@
 """Is an executed copy still true? One answer for the executor and for the pages.
 
 An executed copy carries, in its metadata, a hash of everything it was made from:
-the notebook's code, the notebook's page (prose, tags, alt texts), the profile, and
-each file of tinyrec that the code imports, directly or through other modules.
+the notebook's code, the notebook's page (prose, tags, alt texts), the profile, the stored
+comparisons that it shows, and each file of tinyrec that the code imports, directly or through other
+modules.
 Imports are read from the syntax trees, nothing is run; a module whose name is put
 together at run time is not seen.
 """
@@ -48,9 +49,12 @@ def parts(notebook: Path, profile: str) -> dict[str, str]:
     # Outputs and counts are left out: writing goldens must not make a copy stale.
     page = [[cell["cell_type"], source(cell), cell["metadata"]] for cell in cells]
     root = notebook.resolve().parents[1]
+    texts = [text for text, _ in code]
+    stored = {name for text in texts for name in re.findall(r'show\.stored\("([\w-]+)"\)', text)}
+    results = {root / "book" / "results" / f"{name}.json" for name in stored}
     files = {
         file.relative_to(root).as_posix(): digest(file.read_bytes())
-        for file in sorted(files_behind([text for text, _ in code], root))
+        for file in sorted(files_behind(texts, root) | {file for file in results if file.exists()})
     }
     return {
         "code": digest(json.dumps(code).encode()),
