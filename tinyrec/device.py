@@ -1,8 +1,10 @@
 """Where to compute: which device, which precision, whether to compile, what machine this is."""
 
 import copy
+import getpass
 import os
 import platform
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -98,6 +100,10 @@ def compile_model(model: nn.Module, device: torch.device, steps: int = 0) -> str
         return "eager: this model has nothing to compile"
     if device.type == "mps":
         return "eager: torch.compile is not used on Apple GPUs"
+    if lowered := os.environ.get("ATEN_CPU_CAPABILITY"):
+        # PyTorch's cache does not tell instruction sets apart, and kernels of another give nan
+        own = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}_{lowered}"
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(own))
     try:
         torch.compile(lambda x: x.sin() + 1)(torch.ones(2, device=device))
     except Exception as error:  # no C++ compiler, no Triton, an unsupported Python, ...

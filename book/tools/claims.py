@@ -53,13 +53,11 @@ def measure(notebook: Path, wanted: dict, profile: str, scratch: Path) -> dict:
         *["book/tools/execute.py", "--only", notebook.stem, "--profile", profile],
         *["--seed", str(wanted["seed"]), "--out", str(out)],
     ]
-    cache = scratch / f"compiled-{wanted['instructions']}"
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, *command],
         cwd=execute.ROOT,
-        # kernels that were compiled for other instructions give wrong numbers
-        env=os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(cache)} | environment,
+        env=os.environ | environment,
         capture_output=True,
         text=True,
     )
