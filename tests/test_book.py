@@ -3,6 +3,7 @@
 import html as html_text
 import re
 import shutil
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import unquote, urlsplit
@@ -197,6 +198,17 @@ def test_the_last_lines_count_the_claims_and_list_what_did_not_hold(tmp_path, mo
         f"  02_two: {LINE}",
         f"  03_three failed: {WHY}",
     ]
+
+
+def test_nothing_lies_about_at_the_top():
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    found = {name.split("/")[0] for name in done.stdout.splitlines()}
+    assert {name for name in found if not name.startswith(".")} == {
+        "book", "notebooks", "tinyrec", "tests", "_config.yml", "_toc.yml", "requirements.txt",
+        "README.md", "CONTRIBUTING.md", "Makefile", "pyproject.toml", "LICENSE",
+    }  # fmt: skip
 
 
 def test_repository_is_ours():

@@ -1,6 +1,7 @@
 """Device, precision and compilation, by hardware, on any machine; what machine this is."""
 
 import copy
+import os
 import platform
 from dataclasses import replace
 
@@ -326,3 +327,18 @@ def test_the_default_device_changes_nothing(tmp_path, kind, optimizer):
         assert not different(state_of(training), state_of(other))
     assert found.exact == found_there.exact and torch.equal(found.answers, found_there.answers)
     assert torch.equal(answers.tokens, answers_there.tokens)
+
+
+def test_lowered_instructions_have_compiled_kernels_of_their_own(compiled, monkeypatch):
+    """Kernels of another instruction set give nan, and PyTorch's cache does not tell them apart."""
+    folders = {}
+    for capability in ("", "default", "avx2"):
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")  # so that it is put back in the end
+        monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+        monkeypatch.setenv("ATEN_CPU_CAPABILITY", capability)
+        compile_model(small(), CPU)
+        folders[capability] = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    assert folders[""] is None and len(set(folders.values())) == 3
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "the reader's own")
+    compile_model(small(), CPU)
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "the reader's own"

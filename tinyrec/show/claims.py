@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 from IPython.display import display
 
+from tinyrec.show.table import Table
+
 KEY = "tinyrec.claim"  # in an output's metadata, where book/tools reads the claim back
 MARKS = {True: "\N{CHECK MARK}", False: "\N{NOT EQUAL TO}", None: "\N{MIDDLE DOT}"}
 STATES = {
@@ -23,7 +25,6 @@ STATES = {
     False: f"{MARKS[False]} outside",
     None: f"{MARKS[None]} not judged",
 }
-HEADINGS = ("state", "claim", "here", "in the book's own runs")
 made = {}  # the claims of this notebook, by their text
 
 
@@ -118,36 +119,18 @@ def current_profile() -> str:
     return of_notebook or os.environ.get("TINYREC_PROFILE", "cpu")
 
 
-class ClaimTable:
+class ClaimTable(Table):
     """The claims of a chapter, each with its mark, its value here and its range."""
+
+    headings = ("state", "claim", "here", "in the book's own runs")
+    name = "tinyrec-claims"
 
     def __init__(self, listed: list[Claim]):
         judged = [each.holds for each in listed if each.holds is not None]
-        self.sum = f"{sum(judged)} of {len(judged)} claims hold in this run"
+        self.note = f"{sum(judged)} of {len(judged)} claims hold in this run"
         if len(judged) < len(listed):
-            self.sum += f"; {len(listed) - len(judged)} judged in a full run only"
+            self.note += f"; {len(listed) - len(judged)} judged in a full run only"
         self.rows = [(STATES[c.holds], c.text, c.here, c.promised) for c in listed]
-
-    def __repr__(self):
-        widths = [max(map(len, column)) for column in zip(HEADINGS, *self.rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-            for row in (HEADINGS, *self.rows)
-        ]
-        return "\n".join([*lines, self.sum])
-
-    def _repr_html_(self):
-        left = 'style="text-align:left;padding:0.2em 0.6em;color:inherit"'
-        head = "".join(f'<th scope="col" {left}>{name}</th>' for name in HEADINGS)
-        rows = "".join(
-            "<tr>" + "".join(f"<td {left}>{html.escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self.rows
-        )
-        return (
-            # As a dataframe, which the page shows on its own ground, dark or light.
-            f'<table class="dataframe tinyrec-claims"><caption {left}>{self.sum}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        )
 
 
 def claims() -> ClaimTable:

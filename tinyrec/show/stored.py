@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -10,6 +9,7 @@ from urllib.request import urlopen
 import numpy as np
 
 from tinyrec.show.style import COLOURS, new_figure
+from tinyrec.show.table import Table
 
 HERE = Path(__file__).parents[2] / "book" / "results"
 ONLINE = "https://raw.githubusercontent.com/tinyrec/tinyrec/main/book/results"
@@ -47,8 +47,13 @@ class Arm:
         return np.array(spent), np.array([[entry["test"] for entry in rows] for rows in history])
 
 
-class Stored:
+class Stored(Table):
     """A comparison at equal compute: `arms` by name, in order; shown as a table."""
+
+    headings = (
+        "model", "weights", "calls (with gradient)", "MFLOP a segment", "steps", "exact",
+        "least to most", "precision",
+    )  # fmt: skip
 
     def __init__(self, found: dict):
         self.command, self.question = found["command"], found["question"]
@@ -79,32 +84,9 @@ class Stored:
             for arm in self.arms.values()
         ]  # fmt: skip
 
-    HEADINGS = (
-        "model", "weights", "calls (with gradient)", "MFLOP a segment", "steps", "exact",
-        "least to most", "precision",
-    )  # fmt: skip
-
     @property
-    def source(self) -> str:
+    def note(self) -> str:
         return f"{self.seeds} seeds each; {self.command}; {self.where}"
-
-    def __repr__(self):
-        rows = [self.HEADINGS, *self.rows]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-        return "\n".join([*lines, self.source])
-
-    def _repr_html_(self):
-        left = 'style="text-align:left;padding:0.2em 0.6em;color:inherit"'
-        head = "".join(f'<th scope="col" {left}>{name}</th>' for name in self.HEADINGS)
-        body = "".join(
-            "<tr>" + "".join(f"<td {left}>{escape(cell)}</td>" for cell in row) + "</tr>"
-            for row in self.rows
-        )
-        return (
-            f'<table class="dataframe"><caption {left}>{escape(self.source)}</caption>'
-            f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        )
 
 
 def stored(name: str) -> Stored:
