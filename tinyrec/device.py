@@ -79,7 +79,8 @@ def pick_precision(device: torch.device) -> torch.dtype:
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == "cpu":  # PyTorch has no public name for these questions
         asks = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
-        fast = any(getattr(torch.cpu, ask, bool)() for ask in asks)
+        lowered = os.environ.get("ATEN_CPU_CAPABILITY", "avx512") != "avx512"
+        fast = not lowered and any(getattr(torch.cpu, ask, bool)() for ask in asks)
     else:
         fast = False
     return torch.bfloat16 if fast else torch.float32
