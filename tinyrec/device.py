@@ -17,6 +17,12 @@ from tinyrec.models import TRM, TRMConfig
 from tinyrec.models.layers import Network
 from tinyrec.puzzles import Batch
 
+if lowered := os.environ.get("ATEN_CPU_CAPABILITY"):
+    # PyTorch's cache of compiled kernels does not tell instruction sets apart, and those of another
+    # give nan. It settles on a folder at its first use, be it an optimiser's: hence at import.
+    own = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}_{lowered}"
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(own))
+
 LONG = 1500  # steps from which on compiling the whole segment pays
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -101,10 +107,6 @@ def compile_model(model: nn.Module, device: torch.device, steps: int = 0) -> str
         return "eager: this model has nothing to compile"
     if device.type == "mps":
         return "eager: torch.compile is not used on Apple GPUs"
-    if lowered := os.environ.get("ATEN_CPU_CAPABILITY"):
-        # PyTorch's cache does not tell instruction sets apart, and kernels of another give nan
-        own = Path(tempfile.gettempdir()) / f"torchinductor_{getpass.getuser()}_{lowered}"
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(own))
     try:
         torch.compile(lambda x: x.sin() + 1)(torch.ones(2, device=device))
     except Exception as error:  # no C++ compiler, no Triton, an unsupported Python, ...
