@@ -15,7 +15,8 @@ from tinyrec.evaluate import evaluate
 from tinyrec.models import build
 from tinyrec.models.hrm import HRM
 from tinyrec.models.trm import TRM
-from tinyrec.official import convert, from_official
+from tinyrec.official import from_official
+from tinyrec.official_files import convert
 from tinyrec.puzzles import PuzzleSet
 
 SMALL = dict(vocab=6, length=16, width=32, heads=4, segments=3)

@@ -18,7 +18,7 @@ import torch
 from tinyrec import checkpoints
 from tinyrec.device import machine, pick_device, pick_precision
 from tinyrec.evaluate import answer, evaluate
-from tinyrec.official import convert
+from tinyrec.official_files import convert
 from tinyrec.puzzles.families import FAMILIES, find
 from tinyrec.runs import accuracy, execute, load_run, presets, take
 from tinyrec.train import Diverged

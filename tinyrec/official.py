@@ -5,18 +5,12 @@ The official repositories save a state dict `step_N` beside an `all_config.yaml`
 describes the model. What comes from the data, seq_len above all, is not in it.
 """
 
-import hashlib
-import json
 import math
 import re
-from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from tinyrec.checkpoints import save
 from tinyrec.models import build
 
 KINDS = {"hrm_act_v1": "hrm", "hrm": "hrm", "trm": "trm"}  # the official model's file -> ours
@@ -63,18 +57,6 @@ RECURSION = {  # the same where HRM and TRM differ; TRM has H_layers as well and
     "trm": {"L_layers": "layers", "H_cycles": "recursions", "L_cycles": "latent_steps"},
 }
 WHOLE = (SETTINGS | RECURSION["hrm"]).keys() - {"expansion", "pos_encodings"} | {"puzzle_emb_len"}
-
-
-def convert(file: Path, config: Path, out: Path) -> nn.Module:
-    """Write an official checkpoint as a folder that `load_model` reads; returns the model.
-
-    `file` is a state dict saved by torch.save, or .safetensors; `config` the official configuration
-    in JSON (.json) or YAML. ValueError says which of them is wrong, and how.
-    """
-    weights, sha256 = read_weights(Path(file))
-    model = from_official(weights, read_config(Path(config)))
-    save(model, out, official={"file": Path(file).name, "sha256": sha256})
-    return model
 
 
 def from_official(state_dict: dict[str, Tensor], config: dict) -> nn.Module:
@@ -292,52 +274,3 @@ def fill(model: nn.Module, file: File) -> None:
                 f"{tuple(tensor.shape)}; expected {tuple(place.shape)} (ours: {ours})"
             )
         place.copy_(tensor)
-
-
-def read_weights(file: Path) -> tuple[dict[str, Tensor], str]:
-    """What a checkpoint holds, and the file's SHA-256. Nothing in the file is run."""
-    try:
-        with open(file, "rb") as opened:
-            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-    except OSError as error:
-        raise ValueError(f"{file}: cannot be read ({error.strerror})") from error
-    if file.suffix == ".safetensors":
-        try:
-            return load_file(file), sha256
-        except SafetensorError as error:
-            raise ValueError(f"{file}: cut short or not a safetensors file ({error})") from error
-    try:
-        return torch.load(file, map_location="cpu", weights_only=True), sha256
-    except Exception as error:  # torch.load meets files of another kind with any exception
-        if foreign := re.search(r"GLOBAL (\S+)", str(error)):
-            raise ValueError(
-                f"{file}: holds a {foreign[1]}, which only running code from the file could load; "
-                f"expected tensors alone"
-            ) from error
-        raise ValueError(f"{file}: cut short or not a checkpoint of torch.save") from error
-
-
-def read_config(file: Path) -> dict:
-    """A configuration from JSON (.json) or YAML."""
-    try:
-        text = file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ValueError(f"{file}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file}: is no text; expected a configuration") from error
-    if file.suffix == ".json":
-        try:
-            return json.loads(text)
-        except ValueError as error:
-            raise ValueError(f"{file}: is no JSON ({error})") from error
-    try:
-        import yaml  # needed here alone, so not among tinyrec's dependencies
-    except ImportError as error:
-        raise ValueError(
-            f"{file}: reading YAML takes PyYAML; install it (pip install pyyaml) or give the "
-            f"settings as a .json file"
-        ) from error
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{file}: is no YAML ({' '.join(str(error).split())})") from error
