@@ -127,7 +127,7 @@ def test_wilsons_interval_against_published_values(right, n, low, high):
 
 
 def test_an_interval_holds_its_share_and_stays_between_0_and_1():
-    """Rounding put the upper end below 1 for all of n right, and a figure's whisker was negative."""
+    """Rounding put the upper end below 1 for n of n right: a whisker was negative."""
     for n in range(1, 400):
         for right in {0, 1, n // 2, n - 1, n}:
             low, high = wilson_interval(right, n)
