@@ -3,7 +3,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test lint goldens claims road bench bench-gpu clean
+.PHONY: help book test test-versions lint goldens student instructor slides site links claims road \
+	bench bench-gpu clean
 
 # smoke (seconds, for tests), cpu (minutes) or gpu (full size)
 PROFILE ?= cpu
@@ -28,12 +29,33 @@ book: .venv/installed ## execute the notebooks, build the pages (PROFILE=smoke|c
 test: lint ## lint, unit tests, parity, notebooks at profile smoke, goldens, pages
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} .venv/bin/python -m pytest --nbval-lax
 
+# A virtual environment of its own, with the constraints of tests/versions/SET.txt.
+SET ?= oldest
+OTHER = build/versions/$(SET)
+
+test-versions: ## the chapters at profile smoke with other versions (SET=oldest|newest|colab)
+	@rm -rf $(OTHER)
+	@'$(PYTHON)' -m venv $(OTHER)/venv
+	@$(OTHER)/venv/bin/python -m pip install --quiet --constraint tests/versions/$(SET).txt \
+		--editable . papermill ipykernel
+	@$(OTHER)/venv/bin/python -m pip list
+	@$(OTHER)/venv/bin/python book/tools/execute.py --profile smoke --out $(OTHER)/executed
+
 lint: .venv/installed ## the form of the code: ruff check, ruff format
 	@.venv/bin/python -m ruff check .
 	@.venv/bin/python -m ruff format --check .
 
 goldens: .venv/installed ## renew the outputs in the sources that tests compare with
 	@.venv/bin/python book/tools/goldens.py
+
+student: .venv/installed ## copies for a course, without solutions and outputs, in build/student
+	@.venv/bin/python book/tools/versions.py student $(CHAPTERS)
+
+instructor: .venv/installed ## copies with the solutions filled in, and run (CHAPTERS= PROFILE=)
+	@.venv/bin/python book/tools/versions.py instructor $(CHAPTERS) --profile $(PROFILE)
+
+slides: .venv/installed ## one file for each session of book/teaching.md, from what make book ran
+	@.venv/bin/python book/tools/slides.py --profile $(PROFILE)
 
 claims: .venv/installed ## measure how widely claims spread, for hours (CHAPTERS= SEEDS= MINUTES=)
 	@.venv/bin/python book/tools/claims.py $(CHAPTERS) $(if $(SEEDS),--seeds $(SEEDS)) \
