@@ -3,8 +3,8 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test test-versions lint goldens student instructor slides site links claims road \
-	bench bench-gpu clean
+.PHONY: help book test test-versions lint goldens student instructor slides tag site links claims \
+	road bench bench-gpu clean
 
 # smoke (seconds, for tests), cpu (minutes) or gpu (full size)
 PROFILE ?= cpu
@@ -56,6 +56,20 @@ instructor: .venv/installed ## copies with the solutions filled in, and run (CHA
 
 slides: .venv/installed ## one file for each session of book/teaching.md, from what make book ran
 	@.venv/bin/python book/tools/slides.py --profile $(PROFILE)
+
+tag: .venv/installed ## fail unless TAG is the tag of the version in pyproject.toml
+	@.venv/bin/python book/tools/pages.py --tag '$(TAG)'
+
+SITE = build/site
+
+site: book pdf slides ## what a tag publishes, in build/site: pages, PDF, slides, notebooks
+	@rm -rf $(SITE)
+	@cp -r build/pages/$(PROFILE)/_build/html $(SITE)
+	@cp -r build/book.pdf build/slides $(SITE)
+	@.venv/bin/python -m zipfile --create $(SITE)/notebooks.zip notebooks/*.ipynb
+
+links: .venv/installed ## ask every address that the pages link to
+	@.venv/bin/jupyter-book build . --builder linkcheck --path-output build/links
 
 claims: .venv/installed ## measure how widely claims spread, for hours (CHAPTERS= SEEDS= MINUTES=)
 	@.venv/bin/python book/tools/claims.py $(CHAPTERS) $(if $(SEEDS),--seeds $(SEEDS)) \

@@ -106,6 +106,14 @@ def test_a_new_version_goes_wherever_its_tag_is_named(copy):
     assert "/blob/v12.34.5/notebooks/01" in made[copy / "README.md"]
 
 
+def test_a_tag_of_another_version_is_refused(capsys):
+    pages.main(["--tag", f"v{pages.version()}"])
+    for tag in ("", pages.version(), f"v{pages.version()}0", "v99.0.0"):
+        with pytest.raises(SystemExit):
+            pages.main(["--tag", tag])
+        assert f"the version in pyproject.toml is {pages.version()}" in capsys.readouterr().err
+
+
 def test_a_file_that_lost_its_version_is_refused(copy):
     (copy / "CITATION.cff").write_text("title: no version\n")
     with pytest.raises(ValueError, match="CITATION.cff names no version"):
@@ -154,7 +162,7 @@ def test_a_changed_result_changes_the_pages(copy):
 
 # What is written by hand and is no measurement.
 NO_MEASUREMENT = re.compile(
-    r"\b[469]x[469]\b|\bPython 3\.11\b|\b95 % intervals|\b100 columns\b|\b80\.\s|chapter 1\b"
+    r"\b[469]x[469]\b|\bPython 3\.11\b|\bCC BY 4\.0\b|\b95 % intervals|\b100 columns\b|\b80\.\s|chapter 1\b"
 )
 
 

@@ -1,6 +1,6 @@
 """Renew what the pages say about chapters, shipped models and the version.
 
-    python book/tools/pages.py [--times]
+    python book/tools/pages.py [--times] [--tag TAG]
 
 README.md, book/welcome.md and book/how_to_read.md hold blocks between two comments:
 
@@ -13,7 +13,7 @@ The version stands in pyproject.toml. Wherever a file names the tag that belongs
 what a first cell installs), it is put in here, too.
 
 --times first puts the minutes of the last `make book` into the notebooks' boxes: for a
-machine with two cores. --tag prints the tag of this version and renews nothing.
+machine with two cores. --tag renews nothing, and fails unless TAG is that of the version.
 """
 
 import argparse
@@ -222,13 +222,14 @@ def put_times(root: Path = ROOT) -> None:
             (root / chapter.file).write_text(text)
 
 
-def main() -> None:
+def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(description="Renew the lists on the pages.")
     parser.add_argument("--times", action="store_true", help="renew the notebooks' minutes, too")
-    parser.add_argument("--tag", action="store_true", help="print the tag of this version")
-    options = parser.parse_args()
-    if options.tag:
-        print(f"v{version()}")
+    parser.add_argument("--tag", help="must be that of the version")
+    options = parser.parse_args(arguments)
+    if options.tag is not None:
+        if options.tag != f"v{version()}":
+            parser.error(f"the version in pyproject.toml is {version()}, not {options.tag!r}")
         return
     if options.times:
         put_times()
