@@ -162,7 +162,8 @@ def test_a_changed_result_changes_the_pages(copy):
 
 # What is written by hand and is no measurement.
 NO_MEASUREMENT = re.compile(
-    r"\b[469]x[469]\b|\bPython 3\.11\b|\bCC BY 4\.0\b|\b95 % intervals|\b100 columns\b|\b80\.\s|chapter 1\b"
+    r"\b[469]x[469]\b|\bPython 3\.11\b|\bCC BY 4\.0\b|\b95 % intervals|\b100 columns\b"
+    r"|\b80\.\s|chapter 1\b"
 )
 
 
