@@ -65,7 +65,7 @@ SITE = build/site
 site: book pdf slides ## what a tag publishes, in build/site: pages, PDF, slides, notebooks
 	@rm -rf $(SITE)
 	@cp -r build/pages/$(PROFILE)/_build/html $(SITE)
-	@cp -r build/book.pdf build/slides $(SITE)
+	@cp -r build/pdf/$(PROFILE)/book.pdf build/slides $(SITE)
 	@.venv/bin/python -m zipfile --create $(SITE)/notebooks.zip notebooks/*.ipynb
 
 links: .venv/installed ## ask every address that the pages link to
