@@ -14,7 +14,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	then echo $$python; break; fi; done)
 
 help: ## list these commands
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 15
 
 book: .venv/installed ## execute the notebooks, build the pages (PROFILE=smoke|cpu|gpu)
 	@# A notebook that fails is status 1: the pages are built all the same, and say so.

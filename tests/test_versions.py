@@ -64,16 +64,14 @@ def test_an_exercise_is_an_answer_and_a_locked_check_worth_a_point(notebook):
         assert len(set(names)) == len(names)
 
 
-def test_an_instructors_copy_holds_stub_and_solution_between_nbgraders_marks(notebook):
-    made = versions.instructor(read(notebook))
+def test_an_instructors_copy_is_the_chapter_with_its_solutions_filled_in(notebook):
+    source, made = read(notebook), versions.instructor(read(notebook))
     nbformat.validate(made)
-    for answer, (cell, behind) in zip(
-        graded(made, "solution"), exercises_of(notebook), strict=True
-    ):
-        stub, rest = answer.source.split("### BEGIN SOLUTION\n")
-        solution, end = rest.split("### END SOLUTION")
-        assert stub.strip() == versions.CALL.sub("", cell.source).strip() and not end
-        assert solution == versions.PYTHON.search(behind.source)[1]
+    solved = zip(graded(made, "solution"), exercises_of(notebook), strict=True)
+    for answer, (cell, behind) in solved:
+        assert answer.id == cell.id and f"```python\n{answer.source}\n```" in behind.source
+    others = [c.source for c in source.cells if not versions.is_exercise(c)]
+    assert [c.source for c in made.cells if "nbgrader" not in c.metadata] == others
 
 
 def test_an_exercise_without_a_solution_is_refused():

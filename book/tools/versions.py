@@ -9,8 +9,7 @@ An instructor's copy, in build/instructor, has each solution filled in and was r
 outputs, and every check in it has passed. That takes as long as `make book`.
 
 In both, an exercise is two cells, the answer and an assert of its check, with the metadata of
-nbgrader. The marks around a solution are nbgrader's, too: it takes an instructor's copy as a
-source.
+nbgrader.
 """
 
 import argparse
@@ -24,7 +23,6 @@ import nbformat
 CALL = re.compile(r"\n*^exercises\.(\w+)\((\w+)\);$", re.M)
 SOLUTION = re.compile(r"<details><summary>Solution</summary>\n(.*?)</details>\n*", re.S)
 PYTHON = re.compile(r"```python\n(.*?)```", re.S)
-FILLED = "{stub}\n\n\n### BEGIN SOLUTION\n{solution}### END SOLUTION"
 
 
 def student(source) -> nbformat.NotebookNode:
@@ -51,7 +49,7 @@ def instructor(source) -> nbformat.NotebookNode:
         if code is None:
             raise ValueError(f"cell {number + 1}: no solution behind the exercise")
         answer, check = exercise(cell)
-        answer.source = FILLED.format(stub=answer.source, solution=code[1])
+        answer.source = code[1].rstrip()
         cells += [answer, check]
     return cleared(source, cells)
 
