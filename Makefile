@@ -3,8 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test test-versions lint goldens student instructor slides tag site links claims \
-	road bench bench-gpu clean
+.PHONY: help book test lint goldens claims road bench bench-gpu clean
 
 # smoke (seconds, for tests), cpu (minutes) or gpu (full size)
 PROFILE ?= cpu
@@ -47,6 +46,9 @@ lint: .venv/installed ## the form of the code: ruff check, ruff format
 
 goldens: .venv/installed ## renew the outputs in the sources that tests compare with
 	@.venv/bin/python book/tools/goldens.py
+
+# For a course, and for a new version.
+.PHONY: test-versions student instructor slides tag site links
 
 student: .venv/installed ## copies for a course, without solutions and outputs, in build/student
 	@.venv/bin/python book/tools/versions.py student $(CHAPTERS)
