@@ -28,6 +28,16 @@ book: .venv/installed ## execute the notebooks, build the pages (PROFILE=smoke|c
 test: lint ## lint, unit tests, parity, notebooks at profile smoke, goldens, pages
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} .venv/bin/python -m pytest --nbval-lax
 
+lint: .venv/installed ## the form of the code: ruff check, ruff format
+	@.venv/bin/python -m ruff check .
+	@.venv/bin/python -m ruff format --check .
+
+goldens: .venv/installed ## renew the outputs in the sources that tests compare with
+	@.venv/bin/python book/tools/goldens.py
+
+# For a course, and for a new version.
+.PHONY: test-versions student instructor slides tag site links
+
 # A virtual environment of its own, with the constraints of tests/versions/SET.txt.
 SET ?= oldest
 OTHER = build/versions/$(SET)
@@ -39,16 +49,6 @@ test-versions: ## the chapters at profile smoke with other versions (SET=oldest|
 		--editable . papermill ipykernel
 	@$(OTHER)/venv/bin/python -m pip list
 	@$(OTHER)/venv/bin/python book/tools/execute.py --profile smoke --out $(OTHER)/executed
-
-lint: .venv/installed ## the form of the code: ruff check, ruff format
-	@.venv/bin/python -m ruff check .
-	@.venv/bin/python -m ruff format --check .
-
-goldens: .venv/installed ## renew the outputs in the sources that tests compare with
-	@.venv/bin/python book/tools/goldens.py
-
-# For a course, and for a new version.
-.PHONY: test-versions student instructor slides tag site links
 
 student: .venv/installed ## copies for a course, without solutions and outputs, in build/student
 	@.venv/bin/python book/tools/versions.py student $(CHAPTERS)
