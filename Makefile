@@ -13,7 +13,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	then echo $$python; break; fi; done)
 
 help: ## list these commands
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 15
 
 book: .venv/installed ## execute the notebooks, build the pages (PROFILE=smoke|cpu|gpu)
 	@# A notebook that fails is status 1: the pages are built all the same, and say so.
@@ -34,6 +34,44 @@ lint: .venv/installed ## the form of the code: ruff check, ruff format
 
 goldens: .venv/installed ## renew the outputs in the sources that tests compare with
 	@.venv/bin/python book/tools/goldens.py
+
+# For a course, and for a new version.
+.PHONY: test-versions student instructor slides tag site links
+
+# A virtual environment of its own, with the constraints of tests/versions/SET.txt.
+SET ?= oldest
+OTHER = build/versions/$(SET)
+
+test-versions: ## the chapters at profile smoke with other versions (SET=oldest|newest|colab)
+	@rm -rf $(OTHER)
+	@'$(PYTHON)' -m venv $(OTHER)/venv
+	@$(OTHER)/venv/bin/python -m pip install --quiet --constraint tests/versions/$(SET).txt \
+		--editable . papermill ipykernel
+	@$(OTHER)/venv/bin/python -m pip list
+	@$(OTHER)/venv/bin/python book/tools/execute.py --profile smoke --out $(OTHER)/executed
+
+student: .venv/installed ## copies for a course, without solutions and outputs, in build/student
+	@.venv/bin/python book/tools/versions.py student $(CHAPTERS)
+
+instructor: .venv/installed ## copies with the solutions filled in, and run (CHAPTERS= PROFILE=)
+	@.venv/bin/python book/tools/versions.py instructor $(CHAPTERS) --profile $(PROFILE)
+
+slides: .venv/installed ## one file for each session of book/teaching.md, from what make book ran
+	@.venv/bin/python book/tools/slides.py --profile $(PROFILE)
+
+tag: .venv/installed ## fail unless TAG is the tag of the version in pyproject.toml
+	@.venv/bin/python book/tools/pages.py --tag '$(TAG)'
+
+SITE = build/site
+
+site: book pdf slides ## what a tag publishes, in build/site: pages, PDF, slides, notebooks
+	@rm -rf $(SITE)
+	@cp -r build/pages/$(PROFILE)/_build/html $(SITE)
+	@cp -r build/pdf/$(PROFILE)/book.pdf build/slides $(SITE)
+	@.venv/bin/python -m zipfile --create $(SITE)/notebooks.zip notebooks/*.ipynb
+
+links: .venv/installed ## ask every address that the pages link to
+	@.venv/bin/jupyter-book build . --builder linkcheck --path-output build/links
 
 claims: .venv/installed ## measure how widely claims spread, for hours (CHAPTERS= SEEDS= MINUTES=)
 	@.venv/bin/python book/tools/claims.py $(CHAPTERS) $(if $(SEEDS),--seeds $(SEEDS)) \

@@ -34,10 +34,14 @@ def tags(cell) -> list[str]:
     return cell.metadata.get("tags", [])
 
 
-def colab_guards(cell) -> list[tuple[int, int]]:
-    """First and last line of each `if "google.colab" in sys.modules:` of a cell."""
+# Where tinyrec has to be installed before a chapter can run.
+ELSEWHERE = "'google.colab' in sys.modules or 'KAGGLE_KERNEL_RUN_TYPE' in os.environ"
+
+
+def install_guards(cell) -> list[tuple[int, int]]:
+    """First and last line of each `if` of a cell that asks whether this is Colab or Kaggle."""
     return [
         (node.lineno, node.body[-1].end_lineno)
         for node in ast.walk(freshness.tree(cell.source))
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "'google.colab' in sys.modules"
+        if isinstance(node, ast.If) and ast.unparse(node.test) == ELSEWHERE
     ]

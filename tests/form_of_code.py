@@ -10,7 +10,7 @@ from pathlib import Path
 
 import claim_record
 import freshness
-from chapter import ROOT, colab_guards, tags
+from chapter import ROOT, install_guards, tags
 from goldens import TAG as GOLDEN
 
 COMMANDS = r"\s*[!%]+\s*(pip|conda|apt\S*|curl|wget|git)\b"
@@ -37,9 +37,9 @@ def line_length(chapter):
 
 
 def offline(chapter):
-    """Nothing is downloaded at run time, except by the guarded cell in Colab."""
+    """Nothing is downloaded at run time, except by the guarded line in Colab and Kaggle."""
     for n, cell in chapter.code:
-        guards = colab_guards(cell)
+        guards = install_guards(cell)
         guarded = {line for a, b in guards for line in range(a, b + 1)}
         for number, line in enumerate(cell.source.split("\n"), 1):
             if number not in guarded and (match := re.match(COMMANDS, line)):

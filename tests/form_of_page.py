@@ -6,11 +6,12 @@ holds. test_structure.py applies CHECKS to every notebook.
 
 import re
 
+import pages
 import yaml
-from chapter import ROOT, colab_guards, tags
+from chapter import ELSEWHERE, ROOT, install_guards, tags
 from images import ALT_LENGTH, alt, images_without_alt
 
-COLAB = "https://colab.research.google.com/github/tinyrec/tinyrec/blob/main/notebooks"
+TAG = f"v{pages.version()}"
 SECTIONS = ["Exercises", "What we measured", "Paper to code", "Next"]
 PARAMETERS = ('profile = os.environ.get("TINYREC_PROFILE", "cpu")', "seed = 0")
 # Colab and Jupyter show these as they are written.
@@ -45,6 +46,8 @@ def size(chapter):
         yield f"{cells} cells; a chapter has 20 to 60"
     code = "\n".join(cell.source for _, cell in chapter.code)
     lines = sum(bool(line.strip()) for line in code.split("\n"))
+    # What installs tinyrec elsewhere is no code of the chapter's own.
+    lines -= sum(1 + b - a for _, cell in chapter.code for a, b in install_guards(cell))
     if lines > 350:
         yield f"{lines} lines of code; a chapter has at most 350"
 
@@ -52,7 +55,7 @@ def size(chapter):
 def badge(chapter):
     """A cell of its own, which the page leaves out: it has a button for the same."""
     first = chapter.notebook.cells[0]
-    link = f"{COLAB}/{chapter.stem}.ipynb"
+    link = f"{pages.COLAB}/{TAG}/notebooks/{chapter.stem}.ipynb"
     if not re.fullmatch(rf"\[!\[[^\]]+\]\(\S+\)\]\({re.escape(link)}\)", first.source):
         yield f"the first cell is not just a Colab badge that links to {link}"
     if "remove-cell" not in tags(first):
@@ -85,14 +88,19 @@ def box(chapter):
 
 
 def setup(chapter):
-    guards = [(n, cell, g) for n, cell in chapter.code for g in colab_guards(cell)]
+    """One guarded line installs the tinyrec of the badge's version, and nothing else."""
+    install = f"pip install -q --no-deps git+https://{pages.SOURCE}@{TAG}"
+    guards = [(n, cell, g) for n, cell in chapter.code for g in install_guards(cell)]
     if len(guards) != 1:
-        yield f'{len(guards)} guards `if "google.colab" in sys.modules:`, not one'
+        yield f"{len(guards)} guards `if {ELSEWHERE}:`, not one"
     for n, cell, (first, last) in guards:
         lines = cell.source.split("\n")[first - 1 : last]
-        for what in ("pip install -q --no-deps", "if _exit_code:", "sys.exit("):
-            if what not in "\n".join(lines):
-                yield f"cell {n}: the guard has no `{what}`; a failed pip ends in one sentence"
+        for what in (f"    !{install}", "    if _exit_code:", "        sys.exit("):
+            if not any(line.startswith(what) for line in lines):
+                yield (
+                    f"cell {n}: the guard has no `{what.strip()}`; a failed pip ends in one "
+                    "sentence"
+                )
 
 
 def parameters(chapter):

@@ -14,6 +14,7 @@ import execute
 import executed
 import freshness
 import nbformat
+import pages as lists
 import pytest
 import yaml
 from chapter import ROOT
@@ -100,8 +101,8 @@ def test_every_page_is_there(html):
 @pytest.mark.parametrize("notebook", execute.notebooks(), ids=lambda path: path.stem)
 def test_buttons_lead_to_the_source(html, notebook):
     page = (html / "notebooks" / f"{notebook.stem}.html").read_text()
-    colab = "https://colab.research.google.com/github/tinyrec/tinyrec"
-    assert f'href="{colab}/blob/main/notebooks/{notebook.name}"' in page
+    tag = f"v{lists.version()}"
+    assert f'href="{lists.COLAB}/{tag}/notebooks/{notebook.name}"' in page
     assert f'href="{URL}"' in page
     assert f'href="{URL}/issues/new' in page
     download = (html / "_sources" / "notebooks" / notebook.name).read_bytes()
@@ -207,13 +208,15 @@ def test_nothing_lies_about_at_the_top():
     found = {name.split("/")[0] for name in done.stdout.splitlines()}
     assert {name for name in found if not name.startswith(".")} == {
         "book", "notebooks", "tinyrec", "tests", "_config.yml", "_toc.yml", "requirements.txt",
-        "README.md", "CONTRIBUTING.md", "Makefile", "pyproject.toml", "LICENSE",
+        "README.md", "CONTRIBUTING.md", "CITATION.cff", "LICENSE", "LICENSE-text", "Makefile",
+        "pyproject.toml",
     }  # fmt: skip
 
 
 def test_repository_is_ours():
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
-    assert config["repository"] == {"url": URL, "branch": "main", "path_to_book": ""}
+    tag = f"v{lists.version()}"
+    assert config["repository"] == {"url": URL, "branch": tag, "path_to_book": ""}
     assert config["execute"]["execute_notebooks"] == "off"
 
 

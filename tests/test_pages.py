@@ -19,7 +19,9 @@ import page  # noqa: E402
 PROSE = sorted([*ROOT.glob("*.md"), *ROOT.glob("book/*.md")])
 CODE = r"(?ms)^```\w+$.*?^```$"
 # A file of the project by its address on GitHub, or in Colab.
-FILE = re.compile(r"https://\S+/tinyrec/tinyrec/(?:blob|tree)/main/(.+)")
+FILE = re.compile(
+    r"https://\S+/tinyrec/tinyrec(?:/(?:blob|tree)/(?:main|v[\d.]+)/|/v[\d.]+\?labpath=)(.+)"
+)
 
 
 # ---- lists of chapters and models ----
@@ -35,13 +37,13 @@ def copy(tmp_path):
     """What the lists are made from and stand in, to be changed."""
     for name in ("notebooks", "book/results", "tinyrec/pretrained"):
         shutil.copytree(ROOT / name, tmp_path / name)
-    for name in ("_toc.yml", *pages.BLOCKS):
+    for name in ("_toc.yml", "_config.yml", "CITATION.cff", "pyproject.toml", *pages.BLOCKS):
         shutil.copy(ROOT / name, tmp_path / name)
     return tmp_path
 
 
 def add_chapter(root, title="# 99. A new one: does it show?", box=pages.BOX, name="99_new"):
-    cells = [new_markdown_cell(f"{title}\n\n{box}")]
+    cells = [new_markdown_cell(f"{pages.COLAB}/v0.1/x"), new_markdown_cell(f"{title}\n\n{box}")]
     (root / "notebooks" / f"{name}.ipynb").write_text(json.dumps(new_notebook(cells=cells)))
     toc = (root / "_toc.yml").read_text()
     last = re.findall(r"(?m)^ *- file: notebooks/.*\n", toc)[-1]
@@ -51,7 +53,8 @@ def add_chapter(root, title="# 99. A new one: does it show?", box=pages.BOX, nam
 
 def test_a_new_chapter_needs_a_notebook_and_a_line_in_the_toc(copy):
     add_chapter(copy)
-    for name, text in ((file.name, text) for file, text in pages.renewed(copy).items()):
+    made = pages.renewed(copy)
+    for name, text in ((Path(name).name, made[copy / name]) for name in pages.BLOCKS):
         [row] = [line for line in text.splitlines() if "[99. A new one]" in line]
         assert "notebooks/99_new.ipynb" in row
         assert (
@@ -86,6 +89,35 @@ def test_only_gaps_in_the_numbers_are_explained(copy):
     assert pages.gaps(copy) == ""
     add_chapter(copy)
     assert "still to be written" in pages.gaps(copy)
+
+
+def test_a_new_version_goes_wherever_its_tag_is_named(copy):
+    project, old = copy / "pyproject.toml", pages.version()
+    project.write_text(project.read_text().replace(f'version = "{old}"', 'version = "12.34.5"'))
+    made = pages.renewed(copy)
+    for file, text in made.items():
+        assert f"v{old}" not in text and f"version: {old}" not in text, file
+    notebooks = [text for file, text in made.items() if file.suffix == ".ipynb"]
+    assert len(notebooks) == len(pages.chapters())
+    for text in notebooks:
+        assert text.count("/blob/v12.34.5/") == text.count("tinyrec@v12.34.5\\n") == 1
+    assert "branch: v12.34.5" in made[copy / "_config.yml"]
+    assert "version: 12.34.5" in made[copy / "CITATION.cff"]
+    assert "/blob/v12.34.5/notebooks/01" in made[copy / "README.md"]
+
+
+def test_a_tag_of_another_version_is_refused(capsys):
+    pages.main(["--tag", f"v{pages.version()}"])
+    for tag in ("", pages.version(), f"v{pages.version()}0", "v99.0.0"):
+        with pytest.raises(SystemExit):
+            pages.main(["--tag", tag])
+        assert f"the version in pyproject.toml is {pages.version()}" in capsys.readouterr().err
+
+
+def test_a_file_that_lost_its_version_is_refused(copy):
+    (copy / "CITATION.cff").write_text("title: no version\n")
+    with pytest.raises(ValueError, match="CITATION.cff names no version"):
+        pages.renewed(copy)
 
 
 def test_measured_minutes_go_into_the_box_and_nowhere_else(copy):
@@ -130,7 +162,8 @@ def test_a_changed_result_changes_the_pages(copy):
 
 # What is written by hand and is no measurement.
 NO_MEASUREMENT = re.compile(
-    r"\b[469]x[469]\b|\bPython 3\.11\b|\b95 % intervals|\b100 columns\b|\b80\.\s|chapter 1\b"
+    r"\b[469]x[469]\b|\bPython 3\.11\b|\bCC BY 4\.0\b|\b95 % intervals|\b100 columns\b"
+    r"|\b80\.\s|chapter 1\b"
 )
 
 

@@ -393,6 +393,21 @@ def test_make_claims_hands_on_chapters_seeds_and_minutes(make):
     assert make("claims", {}) == (0, ["book/tools/claims.py"])
 
 
+def test_make_writes_copies_for_a_course(make):
+    variables = ("CHAPTERS=01_puzzles", "PROFILE=smoke")
+    versions = "book/tools/versions.py"
+    assert make("student", {}, *variables) == (0, [f"{versions} student 01_puzzles"])
+    asked = f"{versions} instructor 01_puzzles --profile smoke"
+    assert make("instructor", {}, *variables) == (0, [asked])
+    assert make("slides", {}) == (0, ["book/tools/slides.py --profile cpu"])
+    assert make("slides", {"slides": 1})[0] != 0
+
+
+def test_make_tag_hands_on_the_tag_and_the_refusal(make):
+    assert make("tag", {}, "TAG=v1.2.3") == (0, ["book/tools/pages.py --tag v1.2.3"])
+    assert make("tag", {"pages": 1}, "TAG=v1.2.3")[0] != 0
+
+
 def test_a_new_environment_is_made_in_a_folder_with_a_space(make, tmp_path):
     """With a Python that makes one out of nothing."""
     place = tmp_path / "a book"

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from importlib.metadata import version
 from urllib.error import URLError
 
 import numpy as np
@@ -75,4 +76,4 @@ def test_without_the_repository_it_is_read_from_github_or_the_reader_is_told(mon
     monkeypatch.setattr(STORED, "urlopen", no_network)
     with pytest.raises(FileNotFoundError, match="clone the repository, or check the network"):
         show.stored("road-toy")
-    assert asked == [f"{STORED.ONLINE}/road-toy.json"]
+    assert asked == [f"{STORED.ONLINE.format(version('tinyrec'))}/road-toy.json"]

@@ -10,8 +10,10 @@ import execute
 import form_of_code
 import form_of_page
 import nbformat
+import pages
 import pytest
-from chapter import ROOT, Chapter, colab_guards
+import yaml
+from chapter import ROOT, Chapter, install_guards
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import tinyrec
@@ -19,7 +21,8 @@ import tinyrec
 CHECKS = form_of_page.CHECKS + form_of_code.CHECKS
 STEM = "01_puzzles"
 
-BADGE = f"[![Open in Colab](badge.svg)]({form_of_page.COLAB}/{STEM}.ipynb)"
+TAG = form_of_page.TAG
+BADGE = f"[![Open in Colab](badge.svg)]({pages.COLAB}/{TAG}/notebooks/{STEM}.ipynb)"
 OPENING = """\
 # Puzzles
 
@@ -32,10 +35,10 @@ After this chapter you will be able to
 
 > **20 minutes** to read · **3 minutes** on two CPU cores · **1 minute** on a GPU
 """
-SETUP = """\
-import sys
-if "google.colab" in sys.modules:
-    %pip install -q --no-deps git+https://github.com/tinyrec/tinyrec
+SETUP = f"""\
+import os, sys
+if "google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
+    !pip install -q --no-deps git+https://github.com/tinyrec/tinyrec@{TAG}
     if _exit_code:
         sys.exit("pip could not install tinyrec")
 import torch"""
@@ -122,6 +125,7 @@ BROKEN = [
     (code("x = 1\n" * 400), "size", "lines of code"),
     (edit(1, STEM, "02_naive_recursion"), "badge", "not just a Colab badge"),
     (edit(1, BADGE, BADGE + "\n\n# Title"), "badge", "not just a Colab badge"),
+    (edit(1, TAG, "main"), "badge", "not just a Colab badge"),
     (untag(1), "badge", "not tagged remove-cell"),
     (edit(2, "# Puzzles", "Puzzles"), "title", "0 titles"),
     (prose("# Another"), "title", "2 titles"),
@@ -130,7 +134,9 @@ BROKEN = [
     (edit(2, "**1 minute** on a GPU", ""), "box", "no box"),
     (edit(2, "> **20", "**20"), "box", "no box"),
     (edit(3, "google.colab", "google"), "setup", "0 guards"),
-    (edit(3, "--no-deps", "--upgrade"), "setup", "has no `pip install"),
+    (edit(3, "os.environ", "os.curdir"), "setup", "0 guards"),
+    (edit(3, "--no-deps", "--upgrade"), "setup", "has no `!pip install"),
+    (edit(3, TAG, "v0.0.1"), "setup", "has no `!pip install"),
     (edit(3, "if _exit_code:", "if False:"), "setup", "no `if _exit_code:`"),
     (edit(3, "sys.exit(", "print("), "setup", "no `sys.exit(`"),
     (untag(4), "parameters", "0 cells tagged"),
@@ -228,35 +234,57 @@ def test_definitions_equal_those_of_the_package(tmp_path):
     assert faults(other, tags=["exercise"]) == faults(other, tags=["variation"]) == []
 
 
-# A kernel's shell in what looks like Colab; then the guard, then a line that tells it went on.
-COLAB = """
-import sys, types
+# A kernel's shell in what looks like Colab, Kaggle or neither; then the guard, then a line that
+# tells it went on.
+SHELL = """
+import os, sys, types
 from IPython.core.interactiveshell import InteractiveShell
-sys.modules["google.colab"] = types.ModuleType("google.colab")
+if sys.argv[2] == "colab":
+    sys.modules["google.colab"] = types.ModuleType("google.colab")
+if sys.argv[2] == "kaggle":
+    os.environ["KAGGLE_KERNEL_RUN_TYPE"] = "Interactive"
 shell = InteractiveShell.instance(colors="NoColor")
 shell.system = shell.system_piped  # as in a kernel
 shell.run_cell(sys.argv[1] + "\\nprint('went on')")
 """
 
 
-@pytest.mark.parametrize("notebook", execute.notebooks(), ids=lambda path: path.stem)
-@pytest.mark.parametrize("status", [0, 1])
-def test_a_failed_pip_in_colab_ends_in_one_sentence(notebook, status, tmp_path):
+def guard(notebook) -> str:
     found = Chapter(notebook.stem, nbformat.read(notebook, as_version=4))
-    [(cell, (first, last))] = [(c, g) for _, c in found.code for g in colab_guards(c)]
-    guard = "\n".join(["import sys", *cell.source.split("\n")[first - 1 : last]])
-    (tmp_path / "pip").write_text(f"#!/bin/sh\nexit {status}\n")
+    [(cell, (first, last))] = [(c, g) for _, c in found.code for g in install_guards(c)]
+    return "\n".join(cell.source.split("\n")[first - 1 : last])
+
+
+def test_all_chapters_install_tinyrec_in_the_same_way():
+    assert len({guard(notebook) for notebook in execute.notebooks()}) == 1
+
+
+@pytest.mark.parametrize(
+    "place, status, told",
+    [
+        ("colab", 0, "pip was called\nwent on\n"),
+        ("kaggle", 0, "pip was called\nwent on\n"),
+        ("at home", 0, "went on\n"),
+        ("colab", 1, "pip could not install tinyrec"),
+        ("kaggle", 1, "pip could not install tinyrec"),
+    ],
+)
+def test_tinyrec_is_installed_in_colab_and_kaggle_alone(place, status, told, tmp_path):
+    """A failed pip ends in one sentence."""
+    (tmp_path / "pip").write_text(f"#!/bin/sh\necho pip was called\nexit {status}\n")
     (tmp_path / "pip").chmod(0o755)
-    path = f"{tmp_path}:{os.environ['PATH']}"
+    source = "import os, sys\n" + guard(execute.notebooks()[0])
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", COLAB, guard],
-        env=os.environ | {"PATH": path, "IPYTHONDIR": str(tmp_path / "ipython")},
+        [sys.executable, "-W", "ignore", "-c", SHELL, source, place],
+        env=os.environ
+        | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "IPYTHONDIR": str(tmp_path / "ipython")},
         capture_output=True,
         text=True,
     )
-    said = done.stdout + done.stderr
-    assert ("went on" in said) == (status == 0), said
-    assert ("pip could not install tinyrec" in said) == (status != 0)
+    said = (done.stdout + done.stderr).replace("\r", "")
+    assert said.endswith(told) if status == 0 else told in said, said
+    assert ("went on" in said) == (status == 0)
+    assert ("pip was called" in said) == (place != "at home")
     assert "Traceback" not in said
 
 
@@ -276,3 +304,11 @@ def test_what_is_needed_is_what_the_project_depends_on():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = [re.match(r"[\w-]+", need)[0] for need in project["dependencies"]]
     assert tuple(names) == tinyrec.NEEDED
+
+
+def test_binder_installs_what_the_project_depends_on():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    binder = yaml.safe_load((ROOT / ".binder" / "environment.yml").read_text())["dependencies"]
+    python, *needs = [need.replace("pytorch-cpu", "torch") for need in binder]
+    assert python.startswith("python=3.") and needs == project["dependencies"]
+    assert os.access(ROOT / ".binder" / "postBuild", os.X_OK)

@@ -1,6 +1,6 @@
-"""Renew what the pages say about chapters and shipped models.
+"""Renew what the pages say about chapters, shipped models and the version.
 
-    python book/tools/pages.py [--times]
+    python book/tools/pages.py [--times] [--tag TAG]
 
 README.md, book/welcome.md and book/how_to_read.md hold blocks between two comments:
 
@@ -9,21 +9,34 @@ README.md, book/welcome.md and book/how_to_read.md hold blocks between two comme
 
 What stands between them is made here, from _toc.yml, the notebooks and stored results;
 the rest of a page is written by hand. A test fails while a block is out of date.
+The version stands in pyproject.toml. Wherever a file names the tag that belongs to it (a badge,
+what a first cell installs), it is put in here, too.
+
 --times first puts the minutes of the last `make book` into the notebooks' boxes: for a
-machine with two cores.
+machine with two cores. --tag renews nothing, and fails unless TAG is that of the version.
 """
 
 import argparse
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-COLAB = "https://colab.research.google.com/github/tinyrec/tinyrec/blob/main"
+SOURCE = "github.com/tinyrec/tinyrec"
+COLAB = "https://colab.research.google.com/github/tinyrec/tinyrec/blob"
+KAGGLE = f"https://kaggle.com/kernels/welcome?src=https://{SOURCE}/blob"
+BINDER = "https://mybinder.org/v2/gh/tinyrec/tinyrec"
 BLOCK = re.compile(r"(?m)^<!-- (\w+): made by book/tools/pages\.py -->$")
+# What stands before the version in a file, and the version.
+VERSION = {
+    "notebooks/*.ipynb": rf"((?:{COLAB}|git\+https://{SOURCE})[/@]v)[\d.]+(?=/|\\n)",
+    "_config.yml": r"(?m)(^  branch: v)[\d.]+$",
+    "CITATION.cff": r"(?m)(^version: )[\d.]+$",
+}
 BOX = "> **Minutes**: 15 to read · about 4 on two CPU cores · GPU: not measured yet"
 
 
@@ -67,12 +80,18 @@ def with_questions(root: Path) -> str:
 
 
 def with_buttons(root: Path) -> str:
-    """For the README: what GitHub shows, and a way into Colab."""
+    """For the README: what GitHub shows, and three ways to run it without installing anything."""
+    tag = f"v{version(root)}"
     rows = [
-        [f"[{c.number}. {c.name}]({c.file})", c.question, f"[open]({COLAB}/{c.file})"]
+        [
+            f"[{c.number}. {c.name}]({c.file})",
+            c.question,
+            f"[Colab]({COLAB}/{tag}/{c.file}) · [Kaggle]({KAGGLE}/{tag}/{c.file}) · "
+            f"[Binder]({BINDER}/{tag}?labpath={c.file})",
+        ]
         for c in chapters(root)
     ]
-    return table(["chapter", "question", "Colab"], rows) + gaps(root)
+    return table(["chapter", "question", "run it in"], rows) + gaps(root)
 
 
 def with_minutes(root: Path) -> str:
@@ -158,8 +177,16 @@ BLOCKS = {
 }
 
 
+def version(root: Path = ROOT) -> str:
+    """Such as 0.1.0; its tag is v0.1.0."""
+    return tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
+
+
 def renewed(root: Path = ROOT) -> dict[Path, str]:
-    """Each page with its blocks as they should be. ValueError: blocks lacking or unknown."""
+    """Each page with its blocks as they should be, each file with the version that it names.
+
+    ValueError: blocks lacking or unknown, or a file that names no version.
+    """
     pages = {}
     for name, blocks in BLOCKS.items():
         text = (root / name).read_text()
@@ -168,6 +195,12 @@ def renewed(root: Path = ROOT) -> dict[Path, str]:
         for block, make in blocks.items():
             text = put(text, block, make(root))
         pages[root / name] = text
+    for files, pattern in VERSION.items():
+        for file in sorted(root.glob(files)):
+            text, found = re.subn(pattern, rf"\g<1>{version(root)}", file.read_text())
+            if not found:
+                raise ValueError(f"{file.relative_to(root)} names no version")
+            pages[file] = text
     return pages
 
 
@@ -189,10 +222,16 @@ def put_times(root: Path = ROOT) -> None:
             (root / chapter.file).write_text(text)
 
 
-def main() -> None:
+def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(description="Renew the lists on the pages.")
     parser.add_argument("--times", action="store_true", help="renew the notebooks' minutes, too")
-    if parser.parse_args().times:
+    parser.add_argument("--tag", help="must be that of the version")
+    options = parser.parse_args(arguments)
+    if options.tag is not None:
+        if options.tag != f"v{version()}":
+            parser.error(f"the version in pyproject.toml is {version()}, not {options.tag!r}")
+        return
+    if options.times:
         put_times()
     for page, text in renewed().items():
         if text != page.read_text():

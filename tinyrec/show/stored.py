@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -12,7 +13,7 @@ from tinyrec.show.style import COLOURS, new_figure
 from tinyrec.show.table import Table
 
 HERE = Path(__file__).parents[2] / "book" / "results"
-ONLINE = "https://raw.githubusercontent.com/tinyrec/tinyrec/main/book/results"
+ONLINE = "https://raw.githubusercontent.com/tinyrec/tinyrec/v{}/book/results"
 ROLES = ("answer", "wrong", "right", "latent", "changed", "question", "muted")
 DASHES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 1)), (0, (8, 3)))
 MARKERS = "osD^vPX"
@@ -97,12 +98,13 @@ def stored(name: str) -> Stored:
     file = HERE / f"{name}.json"
     if file.exists():
         return Stored(json.loads(file.read_text("utf-8")))
+    online = ONLINE.format(version("tinyrec"))  # what was measured with this very version
     try:
-        with urlopen(f"{ONLINE}/{name}.json", timeout=20) as answer:
+        with urlopen(f"{online}/{name}.json", timeout=20) as answer:
             return Stored(json.load(answer))
     except (URLError, TimeoutError) as error:
         raise FileNotFoundError(
-            f"{file} is not here, and {ONLINE} cannot be read ({error}); clone the repository, or "
+            f"{file} is not here, and {online} cannot be read ({error}); clone the repository, or "
             "check the network"
         ) from error
 
