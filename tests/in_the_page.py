@@ -1,30 +1,29 @@
 """The network in the page against PyTorch's: the same weights, the same puzzles."""
 
 import base64
+import copy
 import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
-import network
 import numpy as np
 import torch
 from chapter import ROOT
 
 from tinyrec.checkpoints import load_model
 from tinyrec.evaluate import think
+from tinyrec.models import layers
+from tinyrec.puzzles import PuzzleSet
 from tinyrec.runs import load_run, make_data
 
 SIZES = ("sudoku-4x4", "sudoku-6x6", "sudoku-9x9")
 STATIC = ROOT / "book" / "_static" / "network"
+THOUGHTS = ROOT / "tests" / "thoughts.js"
 SEGMENTS = 16
-
-
-def scripts(generated: Path, *names: str) -> list[Path]:
-    """The scripts that a page loads to run these models, and what tests ask of it."""
-    own = [STATIC / "trm.js", STATIC / "weights.js"]
-    made = [generated / "manifest.js", *(generated / f"{name}.js" for name in names)]
-    return [*own, *made, ROOT / "tests" / "thoughts.js"]
+CLOSE = 1e-4  # of y and z, whose mean square is 1, and of the largest logit
+Said = dict[str, np.ndarray]
 
 
 def in_node(files: list[Path], expression: str):
@@ -43,30 +42,55 @@ def rounded(name: str) -> torch.nn.Module:
     return model
 
 
-def held_out(name: str, count: int) -> torch.Tensor:
-    """The first test puzzles of a shipped model, tokens (count, L)."""
+def held_out(name: str) -> PuzzleSet:
+    """The test puzzles of a shipped model; they are drawn before those to train on."""
     run = load_run(name)
-    return make_data(replace(run, data=replace(run.data, train=1)))["test"].x[:count]
+    return make_data(replace(run, data=replace(run.data, train=1)))["test"]
 
 
-def in_torch(model: torch.nn.Module, x: torch.Tensor, segments: int = SEGMENTS):
-    """logits (N, segments, L, vocab) and q (N, segments, 2), float32."""
-    logits, q, _ = zip(*think(model, x, segments), strict=True)
-    return torch.stack(logits, 1).numpy(), torch.stack(q, 1).numpy()
+def in_torch(model: torch.nn.Module, x: torch.Tensor, dtype: torch.dtype = torch.float32) -> Said:
+    """logits (N, segments, L, vocab) and q (N, segments, 2); y and z (N, S, d) at the end."""
+    logits, q, states = zip(*think(model.to(dtype), x, SEGMENTS, dtype=dtype), strict=True)
+    y, z = states[-1]
+    said = dict(logits=torch.stack(logits, 1), q=torch.stack(q, 1), y=y, z=z)
+    return {part: value.numpy() for part, value in said.items()}
 
 
-def of_the_page(said: dict, like: tuple[np.ndarray, np.ndarray]):
-    """What `thoughts` returned, in the shape of what PyTorch says."""
-    numbers = (np.frombuffer(base64.b64decode(said[key]), "<f4") for key in ("logits", "q"))
-    return tuple(found.reshape(one.shape) for found, one in zip(numbers, like, strict=True))
+def exactly(model: torch.nn.Module, x: torch.Tensor) -> Said:
+    """The same in float64, the norms too, which stay in float32 elsewhere."""
+
+    def norm(h, axis=-1, eps=1e-5):
+        return h * torch.rsqrt(h.square().mean(axis, keepdim=True) + eps)
+
+    with mock.patch.object(layers, "rms_norm", norm):
+        return in_torch(copy.deepcopy(model), x, torch.float64)
 
 
-def apart(one, other) -> tuple[float, int]:
-    """The largest difference of any number, and how many puzzles are answered otherwise."""
-    largest = max(float(abs(a - b).max()) for a, b in zip(one, other, strict=True))
-    differ = (one[0].argmax(-1) != other[0].argmax(-1)).any((1, 2))
-    return largest, int(differ.sum())
+def call(name: str, x: torch.Tensor) -> str:
+    return f"thoughts({json.dumps(name)}, {x.tolist()}, {SEGMENTS})"
 
 
-def call(name: str, x: torch.Tensor, segments: int = SEGMENTS) -> str:
-    return f"thoughts({json.dumps(name)}, {x.tolist()}, {segments})"
+def unpack(answer: dict, like: Said) -> Said:
+    """What `thoughts` returned, in the shapes of what PyTorch says."""
+    return {
+        part: np.frombuffer(base64.b64decode(answer[part]), "<f4").reshape(value.shape)
+        for part, value in like.items()
+    }
+
+
+def apart(page: Said, like: Said) -> dict[str, float]:
+    """The largest difference of each part, the largest logit, and how many answers differ."""
+    found = {part: float(abs(page[part] - like[part]).max()) for part in like}
+    differ = (page["logits"].argmax(-1) != like["logits"].argmax(-1)).any((1, 2))
+    return found | {"largest": float(abs(like["logits"]).max()), "differ": int(differ.sum())}
+
+
+def assert_equal(page: Said, like: Said, exact: Said) -> None:
+    """The same answers after every segment, and the same numbers but for rounding: nearer to the
+    exact ones than CLOSE, or than PyTorch's own float32 where 16 segments make more of that.
+    """
+    assert apart(page, like)["differ"] == 0
+    ours, theirs = apart(page, exact), apart(like, exact)
+    for part in like:
+        size = 1.0 if part in "yz" else max(1.0, theirs["largest"])
+        assert ours[part] <= max(CLOSE * size, theirs[part]), (part, ours, theirs)

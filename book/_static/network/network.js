@@ -99,18 +99,20 @@ class Panel {
 
   /** The grids for puzzles of another size. */
   lay(size) {
-    const part = (grid, title) => make("figure", {}, make("figcaption", {}, title), grid.table);
+    const part = (grid, title, kind) =>
+      make("figure", {class: `of-${kind}`}, make("figcaption", {}, title), grid.table);
     this.answer = new Grid(size, "The puzzle and the answer", {
       typed: (cell, digit) => this.put(this.puzzle.with(cell, digit)),
       pasted: text => this.paste(text),
       pressed: cell => this.damage(cell),
     });
     this.latent = new Grid(size, "The latent state z, read as digits");
-    this.scratch = part(this.latent, "z, the scratch pad");
-    this.grids.replaceChildren(part(this.answer, "y, the answer"), this.scratch);
-    this.others = Object.keys(this.rivals).map(kind => {
+    this.scratch = part(this.latent, "z, the scratch pad", "z");
+    this.grids.replaceChildren(part(this.answer, "y, the answer", "y"), this.scratch);
+    const there = kind => kind === "untrained" || MANIFEST.models[`${SIZES[size]}-${kind}`];
+    this.others = Object.keys(this.rivals).filter(there).map(kind => {
       const grid = new Grid(size, `The ${kind} network's answer`), words = make("p");
-      return {kind, grid, words, figure: part(grid, this.rivals[kind])};
+      return {kind, grid, words, figure: part(grid, this.rivals[kind], kind)};
     });
     this.others.forEach(({figure, words}) => figure.append(words));
     this.beside.lastChild.replaceChildren(...this.others.map(({figure}) => figure));
@@ -245,10 +247,9 @@ class Panel {
     const frame = this.frames[this.at], before = this.frames[this.beyond(this.at, -1)];
     const paint = (grid, part) => {
       const {digits, sure} = frame[part] ?? {digits: this.puzzle.map(() => 0)};
-      const past = before?.[part]?.digits;
       grid.paint({
         digits, sure, given: this.puzzle, editable: this.at === 0,
-        changed: past && digits.map((digit, cell) => past[cell] > 0 && past[cell] !== digit),
+        changed: digits.map((_, cell) => this.differs(part, cell, frame, before)),
         wrong: this.at > 0 && clashes(this.puzzle, digits),
         damaged: frame.damage && digits.map((_, cell) => frame.damage.cells.includes(cell)),
       });
@@ -260,17 +261,23 @@ class Panel {
     this.compare();
   }
 
+  /** Did a cell of y or z get another digit? Not where there was no answer before. */
+  differs(part, cell, frame, before) {
+    return before?.segment > 0 && before[part].digits[cell] !== frame[part].digits[cell];
+  }
+
   words(frame, before) {
-    const {segment, since, ends, damage, q, y: {digits}} = frame;
+    const {segment, since, ends, damage, q, improved, y: {digits}} = frame;
     if (segment === 0) return "The puzzle. Guess how many segments it takes, then let it think.";
-    const changed = digits.filter((d, n) => before.y.digits[n] && before.y.digits[n] !== d).length;
+    const part = ends ? "y" : improved;
+    const changed = digits.filter((_, cell) => this.differs(part, cell, frame, before)).length;
     const news = `${changed} digit${changed === 1 ? "" : "s"} changed · q: ${percent(q)} sure.`;
     if (damage && since === 0) {
       return `After segment ${segment}: ${damage.cells.length} of the cells damaged. ${news} `
         + "Does it heal?";
     }
     if (!ends) {
-      const {call, calls, improved} = frame;
+      const {call, calls} = frame;
       return `Segment ${segment}, call ${call} of ${calls}: new ${improved}. ${news}`;
     }
     const words = [`Segment ${segment}: ${news}`];
@@ -278,8 +285,8 @@ class Panel {
     if (damage) words.push(healed ? `Healed, ${segments(since)} after the damage.` : "Not healed.");
     if (this.done(frame)) {
       const valid = isSolution(this.puzzle, digits) ? "valid" : "not valid: it breaks the rules";
-      words.push(q > SURE ? `It stops here, after ${segments(segment)}.` : "Its segments are over.");
-      words.push(`The answer is ${valid}.`);
+      const stops = q > SURE ? `It stops here, after ${segments(segment)}.` : "No segment is left.";
+      words.push(stops, `The answer is ${valid}.`);
       if (this.guess.value && !damage) words.push(`You guessed ${segments(+this.guess.value)}.`);
     }
     return words.join(" ");
