@@ -257,6 +257,7 @@ class Panel {
     paint(this.answer, "y");
     paint(this.latent, "z");
     this.scratch.hidden = !this.deep.checked;
+    this.grids.classList.toggle("deep", this.deep.checked);
     this.status.textContent = this.words(frame, before);
     this.compare();
   }
