@@ -5,6 +5,7 @@ import copy
 import json
 import subprocess
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from unittest import mock
 
@@ -42,6 +43,7 @@ def rounded(name: str) -> torch.nn.Module:
     return model
 
 
+@cache
 def held_out(name: str) -> PuzzleSet:
     """The test puzzles of a shipped model; they are drawn before those to train on."""
     run = load_run(name)

@@ -157,14 +157,14 @@ TEXTS = [
     "1 2 | 3 4\n----+----\n3 4 | 1 2",
     "....\n.a..\n....\n....",
     "1 2 | 3 4\n----+----\n3 4 | ² 2",
-    *(rules.format_grid(rules.decode(held_out(name).x[0])) for name in SIZES),
 ]
 
 
 def test_the_page_reads_a_text_as_tinyrec_does():
     read = "(text => { try { return parse(text) } catch (error) { return error.message } })"
-    found = in_node(SUDOKU, f"{json.dumps(TEXTS)}.map({read})")
-    for text, said in zip(TEXTS, found, strict=True):
+    texts = TEXTS + [rules.format_grid(rules.decode(held_out(name).x[0])) for name in SIZES]
+    found = in_node(SUDOKU, f"{json.dumps(texts)}.map({read})")
+    for text, said in zip(texts, found, strict=True):
         try:
             expected = rules.parse(text).tolist()
         except ValueError as error:

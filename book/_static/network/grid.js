@@ -12,9 +12,13 @@ function make(tag, attributes = {}, ...inside) {
 }
 
 class Grid {
-  /** hears: {typed(cell, digit), pasted(text), pressed(cell)}; without it nothing can be typed. */
+  /**
+   * hears: {typed(cell, digit), pasted(text), pressed(cell), looked(cell)}; without it nothing can
+   * be typed. `at` is the cell that was looked at last.
+   */
   constructor(size, label, hears) {
     this.size = size;
+    this.at = 0;
     const [rows, columns] = BOXES[size];
     this.cells = Array.from({length: size * size}, (_, cell) => {
       const inside = hears ? this.input(cell, hears) : make("span");
@@ -28,13 +32,15 @@ class Grid {
     if (hears) this.cells[0].firstChild.tabIndex = 0;
   }
 
-  input(cell, {typed, pasted, pressed}) {
+  input(cell, {typed, pasted, pressed, looked}) {
     const input = make("input", {
       type: "text", inputmode: "numeric", autocomplete: "off", tabindex: -1,
       onfocus: () => {
         this.cells.forEach(td => { td.firstChild.tabIndex = -1; });
         input.tabIndex = 0;
         input.select();
+        this.at = cell;
+        looked(cell);
       },
       oninput: () => {
         const sign = input.value.trim().at(-1) ?? "";
@@ -57,6 +63,11 @@ class Grid {
     return input;
   }
 
+  /** What is known of a cell, in words. */
+  told(cell) {
+    return `${cellName(cell, this.size)}: ${this.cells[cell].title}`;
+  }
+
   /**
    * digits and given (cells); sure (cells) in 0..1, changed, wrong, damaged (cells) bool: all of
    * them may be missing. editable: may digits be typed now?
@@ -77,7 +88,7 @@ class Grid {
       } else {
         inside.textContent = digit;
       }
-      td.title = [digit, ...told].join(", ");
+      td.title = [digit || "blank", ...told].join(", ");
     });
   }
 }

@@ -69,6 +69,7 @@ class Panel {
     this.guess = make("input", {type: "number", min: 1, max: 16, size: 3});
     this.play = button("Think", () => this.toggle(), {class: "main"});
     this.deep = make("input", {type: "checkbox", onchange: () => this.show(this.at)});
+    this.look = make("p", {class: "key"});
     this.status = make("p", {class: "status", role: "status", "aria-live": "polite"});
     this.text = make("textarea", {rows: 3, "aria-label": "A puzzle as text"});
     this.link = make("a", {}, "A link to this puzzle");
@@ -79,10 +80,10 @@ class Panel {
     this.beside = make("details", {class: "beside", ontoggle: () => this.compare()},
       make("summary", {}, "The same puzzle, two other networks"), line());
     this.panel = make("div", {class: "panel", role: "group", tabindex: 0,
-      "aria-label": "The network in the page", "data-lm-suppress-shortcuts": "true",
+      "aria-label": "The network in the page",
       onkeydown: event => this.key(event)},
       line(sizes, levels, button("New puzzle", () => this.another())),
-      this.grids, this.error,
+      this.grids, this.look, this.error,
       line(make("label", {}, "Your guess: ", this.guess, " segments"), this.play,
         button("First", () => this.go(0)), button("Back", () => this.step(-1)),
         button("Next", () => this.step(1))),
@@ -105,6 +106,7 @@ class Panel {
       typed: (cell, digit) => this.put(this.puzzle.with(cell, digit)),
       pasted: text => this.paste(text),
       pressed: cell => this.damage(cell),
+      looked: cell => { this.look.textContent = this.answer.told(cell); },
     });
     this.latent = new Grid(size, "The latent state z, read as digits");
     this.scratch = part(this.latent, "z, the scratch pad", "z");
@@ -138,7 +140,7 @@ class Panel {
 
   /** The puzzle in the page's address; false where there is none. */
   fromLink() {
-    const [, line] = decodeURIComponent(location.hash).match(/^#puzzle=(.+)$/) ?? [];
+    const [, line] = location.hash.match(/^#puzzle=(.+)$/) ?? [];
     if (!line) return false;
     this.another();  // what stays where the text is no puzzle
     this.paste(line);
@@ -187,8 +189,9 @@ class Panel {
       if (why) return this.stop();
       const puzzle = this.puzzle;
       try {
-        this.mind ??= await this.networks.about(puzzle, "trained");
-        const at = this.at;
+        const mind = this.mind ?? await this.networks.about(puzzle, "trained");
+        if (puzzle !== this.puzzle) return;
+        this.mind ??= mind;
         await this.mind.grow();
         to = this.beyond(at, 1) ?? this.at;
       } catch (error) {
@@ -256,6 +259,7 @@ class Panel {
     };
     paint(this.answer, "y");
     paint(this.latent, "z");
+    this.look.textContent = this.answer.told(this.answer.at);
     this.scratch.hidden = !this.deep.checked;
     this.grids.classList.toggle("deep", this.deep.checked);
     this.status.textContent = this.words(frame, before);
@@ -272,7 +276,8 @@ class Panel {
     if (segment === 0) return "The puzzle. Guess how many segments it takes, then let it think.";
     const part = ends ? "y" : improved;
     const changed = digits.filter((_, cell) => this.differs(part, cell, frame, before)).length;
-    const news = `${changed} digit${changed === 1 ? "" : "s"} changed · q: ${percent(q)} sure.`;
+    const count = `${changed} digit${changed === 1 ? "" : "s"} changed · `;
+    const news = `${before.segment > 0 ? count : ""}q: ${percent(q)} sure.`;
     if (damage && since === 0) {
       return `After segment ${segment}: ${damage.cells.length} of the cells damaged. ${news} `
         + "Does it heal?";

@@ -72,8 +72,7 @@ class Thinking {
   damage(cell, at, draw) {
     return this.inTurn(async () => {
       const end = this.frames.findIndex((frame, n) => n >= at && frame.ends);
-      this.frames.length = end + 1;
-      const {segment, state: {y, z}, damage, y: {digits}} = this.last;
+      const {segment, state: {y, z}, damage, y: {digits}} = this.frames[end];
       const {width, prefix} = this.model.settings, from = (prefix + cell) * width;
       const state = {y: y.slice(), z: z.slice()};
       for (const part of [state.y, state.z]) {
@@ -83,10 +82,10 @@ class Thinking {
       }
       const said = await this.thinker.ask("decode", {name: this.name, state});
       const cells = [...damage?.cells ?? [], cell];
-      this.frames.push({
+      this.frames = [...this.frames.slice(0, end + 1), {
         segment, since: 0, ends: true, state, ...this.says(said),
         damage: {cells, before: damage?.before ?? digits},
-      });
+      }];
     });
   }
 }
