@@ -142,8 +142,11 @@ def test_no_puzzle_of_the_bank_was_trained_on(manifest, name):
 def test_rounds_are_counted_where_singles_suffice():
     puzzles = rules.decode(held_out("sudoku-6x6").x)
     assert (np.isfinite(network.rounds(puzzles)) == (solve.rate(puzzles) == 0)).all()
-    [one] = network.rounds(np.array([[0, 2, 3, 4, 3, 4, 1, 2, 2, 1, 4, 3, 4, 3, 2, 1]]))
-    assert one == 1
+    solved, open_cell = network.rounds(
+        np.array([[1, 2, 3, 4, 3, 4, 1, 2, 2, 1, 4, 3, 4, 3, 2, 1]] * 2)
+        * np.array([[1] * 16, [0] + [1] * 15])
+    )
+    assert (solved, open_cell) == (1, 2)  # the last round sees that all is done
 
 
 SQUARE = "1234\n----\n3412\n----\n2143\n----\n4321"

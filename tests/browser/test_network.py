@@ -18,7 +18,7 @@ from playwright.sync_api import expect
 
 from tinyrec.puzzles.sudoku import rules
 
-SLOW = 30_000  # ms for a few segments on a busy machine
+SLOW = 60_000  # ms for a few segments on a busy machine
 
 
 @pytest.fixture

@@ -192,6 +192,7 @@ class Panel {
         const mind = this.mind ?? await this.networks.about(puzzle, "trained");
         if (puzzle !== this.puzzle) return;
         this.mind ??= mind;
+        const {at} = this;
         await this.mind.grow();
         to = this.beyond(at, 1) ?? this.at;
       } catch (error) {
