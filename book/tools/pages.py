@@ -2,7 +2,7 @@
 
     python book/tools/pages.py [--times] [--tag TAG]
 
-README.md, book/welcome.md and book/how_to_read.md hold blocks between two comments:
+README.md and pages in book/ hold blocks between two comments:
 
     <!-- chapters: made by book/tools/pages.py -->
     <!-- end -->
@@ -156,6 +156,39 @@ def shipped(root: Path) -> dict[str, dict]:
     return found
 
 
+def in_the_page(root: Path) -> str:
+    """For the page about the network in the page: how it compares with PyTorch's, by size."""
+    file = root / "book" / "results" / "network.json"
+    if not file.exists():
+        return "Not measured yet.\n"
+    found = json.loads(file.read_text())
+    equal, fast, rounded = [], [], []
+    for name, size in found.items():
+        apart = size["apart"]
+        logits = [f"{apart[pair]['logits']:.1e}" for pair in PAIRS]
+        states = [f"{max(apart[pair]['y'], apart[pair]['z']):.1e}" for pair in PAIRS]
+        largest, differ = apart["page, torch"]["largest"], apart["page, torch"]["differ"]
+        equal.append([name, f"logits, up to {largest:.0f}", *logits, f"{differ}"])
+        equal.append([name, "*y* and *z*, of size 1", *states, ""])
+        seconds = size["seconds"]
+        times = [f"{1000 * seconds[side]:.0f} ms" for side in ("page", "torch")]
+        fast.append([name, *times, size["browser"], size["machine"]["device"]])
+        test = size["rounding"]
+        counts = [f"{test[kind]:,} of {test['puzzles']:,}" for kind in ("float32", "float16")]
+        rounded.append([name, *counts, f"{test['differ']}"])
+    first = next(iter(found.values()))
+    return (
+        f"{first['puzzles']} puzzles of each size, {first['segments']} segments:\n\n"
+        + table(["model", "numbers", *PAIRS.values(), "answers that differ"], equal)
+        + "\n## How fast is it?\n\nA segment, median, on one thread each, in turn:\n\n"
+        + table(["model", "page", "PyTorch", "browser", "machine"], fast)
+        + "\n## What do half the bits cost?\n\n"
+        + "The page's weights are rounded to float16. Held-out puzzles solved after all segments, "
+        "in one attempt, in PyTorch:\n\n"
+        + table(["model", "float32", "float16", "solved by only one"], rounded)
+    )
+
+
 def share(found: dict) -> str:
     test = found["test"]
     more = f" (in up to {test['attempts']} attempts)" if test.get("attempts", 1) > 1 else ""
@@ -170,10 +203,16 @@ def table(head: list[str], rows: list[list[str]]) -> str:
     return "".join(f"| {' | '.join(row)} |\n" for row in [head, ["---"] * len(head), *rows])
 
 
+PAIRS = {
+    "page, torch": "page - PyTorch",
+    "page, exact": "page - exact",
+    "torch, exact": "PyTorch - exact",
+}
 BLOCKS = {
     "README.md": {"chapters": with_buttons, "road": road, "models": models},
     "book/welcome.md": {"opening": opening, "chapters": with_questions},
     "book/how_to_read.md": {"minutes": with_minutes},
+    "book/network.md": {"network": in_the_page},
 }
 
 

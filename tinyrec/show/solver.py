@@ -101,6 +101,7 @@ class SolverWidget:
         if "google.colab" not in sys.modules:  # Colab might take the HTML for the better form
             bundle["text/html"] = (
                 f"{self.example._repr_html_()}<p>{html.escape(self.verdict)}</p>"
-                "<p>To type a puzzle of your own, run this page as a notebook.</p>"
+                "<p>To type a puzzle of your own, use the network in this page. "
+                "To ask this one, run this page as a notebook.</p>"
             )
         return bundle
