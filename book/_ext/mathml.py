@@ -1,4 +1,4 @@
-r"""Formulas as MathML, made when the book is built: no script, no network, and screen readers read it.
+r"""Formulas as MathML, made when the book is built: no script, no network, and it is read aloud.
 
 latex2mathml knows TeX's commands; what it leaves out of TeX's spacing is added here. A display
 formula is cut at its \quad and \qquad: on a phone its parts stand below each other.
@@ -18,7 +18,7 @@ ElementTree.register_namespace("", NAMESPACE)
 
 
 def mathml(tex: str, display: str = "inline") -> str:
-    """One <math> element. display: "inline" or "block". Raises ValueError for an unknown command."""
+    """One <math> element, inline or block. Raises ValueError for a command that is not known."""
     # latex2mathml takes a command it does not know for text
     root = ElementTree.fromstring(convert(tex, display=display))
     if "\\" in "".join(root.itertext()):
