@@ -69,13 +69,13 @@ def parts(tex: str) -> list[str]:
 
 
 def inline(translator, node):
-    translator.body.append(f'<span class="math">{mathml(node.astext())}</span>')
+    translator.body.append(mathml(node.astext()))
     raise SkipNode
 
 
 def block(translator, node):
     each = "".join(mathml(part, "block") for part in parts(node.astext()))
-    translator.body.append(f'<div class="math">{each}</div>')
+    translator.body.append(f'<div class="formula">{each}</div>')
     raise SkipNode
 
 
