@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test test-browser lint goldens claims road bench bench-gpu clean
+.PHONY: help book pdf test test-browser lint goldens claims road bench bench-gpu clean
 
 # smoke (seconds, for tests), cpu (minutes) or gpu (full size)
 PROFILE ?= cpu
@@ -22,6 +22,9 @@ book: .venv/installed ## execute the notebooks, build the pages (PROFILE=smoke|c
 	[ $$status -le 1 ] || exit $$status; \
 	.venv/bin/python book/tools/build.py --profile $(PROFILE) || status=$$?; \
 	exit $$status
+
+pdf: .venv/installed ## print the executed book into one PDF, through Chromium (PROFILE=)
+	@.venv/bin/python book/tools/pdf.py --profile $(PROFILE)
 
 # One thread for each test, unless you say otherwise: the tensors are tiny, and where
 # cores are shared, torch's waiting threads made the tests four times slower.

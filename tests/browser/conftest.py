@@ -5,18 +5,15 @@ pages, or without Chromium, each test here is skipped and says so.
 """
 
 import os
-import shutil
 from pathlib import Path
 
+import chromium
 import pytest
 import yaml
 from chapter import ROOT
 from playwright.sync_api import sync_playwright
 
 HTML = Path(os.environ.get("TINYREC_PAGES", ROOT / "build/pages/cpu/_build/html")).resolve()
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-QUIET = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync
-    --disable-background-networking --disable-component-update""".split()
 # What a page may load: itself, what lies beside it, and what it made on its own.
 OWN = ("file:", "data:", "blob:", "about:")
 
@@ -34,11 +31,12 @@ def pages():
 
 @pytest.fixture(scope="session")
 def browser(pages):
-    """Chromium, without a window, with a profile of its own."""
-    if not CHROMIUM:
-        pytest.skip("no Chromium on this machine: install the package `chromium`")
+    """Chromium, for all tests; each page of it is fresh."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        try:
+            browser = chromium.launch(playwright)
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
         yield browser
         browser.close()
 
