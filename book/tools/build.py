@@ -35,7 +35,10 @@ def build(profile: str, executed: Path, out: Path, builder: str = "html") -> Pat
         # second call would find nothing to say and pass.
         shutil.rmtree(out / "_build" / ".doctrees", ignore_errors=True)
         raise
-    return out / "_build" / builder / "index.html"
+    html = out / "_build" / builder
+    for unused in (html / "_static" / "scripts").glob("fontawesome.js*"):
+        unused.unlink()  # 3 MB that no page asks for
+    return html / "index.html"
 
 
 def summary(executed: Path) -> list[str]:

@@ -19,18 +19,23 @@ OWN = ("file:", "data:", "blob:", "about:")
 
 
 @pytest.fixture(scope="session")
-def pages():
-    """The book's pages: files, by their path below the folder of the pages."""
-    found = {
-        str(file.relative_to(HTML)): file
-        for folder in ("book", "notebooks")
-        for file in sorted((HTML / folder).glob("*.html"))
-    }
-    return found or pytest.skip(f"no pages in {HTML}: build them with `make book`")
+def html():
+    """The folder of the pages."""
+    return HTML if HTML.is_dir() else pytest.skip(f"no {HTML}: build the pages with `make book`")
 
 
 @pytest.fixture(scope="session")
-def browser(pages):
+def pages(html):
+    """The book's pages: files, by their path below the folder."""
+    return {
+        str(file.relative_to(html)): file
+        for folder in ("book", "notebooks")
+        for file in sorted((html / folder).glob("*.html"))
+    }
+
+
+@pytest.fixture(scope="session")
+def browser(html):
     """Chromium, for all tests; each page of it is fresh."""
     with sync_playwright() as playwright:
         try:

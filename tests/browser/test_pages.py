@@ -3,8 +3,11 @@
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import formulas
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from chapter import ROOT
+from test_book import broken_links
 
 PHONE = {"width": 375, "height": 740}
 # The theme's own: its buttons' labels, and what it leaves outside of the landmarks.
@@ -16,6 +19,13 @@ TOO_WIDE = """() => [...document.querySelectorAll("article *")].filter(part => {
             return false;
     return true;
 }).map(part => part.outerHTML.slice(0, 100))"""
+
+WITHOUT_CODE = """article => {
+    const copy = article.cloneNode(true);
+    copy.querySelectorAll("pre, code, script, style, [data-steps], [data-calls]")
+        .forEach(part => part.remove());
+    return copy.textContent;
+}"""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -75,3 +85,52 @@ def test_a_page_without_its_figures_is_light(page, pages, name):
 def size(request):
     """In bytes, of the file behind a request."""
     return Path(unquote(urlsplit(request.url).path)).stat().st_size
+
+
+def test_every_formula_of_the_source_is_on_its_page_and_none_is_raw(page, pages, name):
+    page.goto(pages[name].as_uri())
+    [source] = [
+        path for path in map((ROOT / name).with_suffix, (".ipynb", ".md")) if path.is_file()
+    ]
+    written = formulas.of_source(source)
+    assert page.locator("article math[display=inline]").count() == len(written["inline"])
+    assert page.locator("article .formula").count() == len(written["block"])
+    text = page.locator("article").evaluate(WITHOUT_CODE)
+    assert [sign for sign in ("$$", "\\(", "\\[", "\\frac", "\\text") if sign in text] == []
+    assert page.locator("article merror").count() == 0
+
+
+def test_the_font_of_the_formulas_is_ours(page, pages):
+    page.goto(pages["notebooks/05_one_step_gradient.html"].as_uri())
+    page.wait_for_function("[...document.fonts].some(font =>"
+                           " font.family === 'Formulas' && font.status === 'loaded')")  # fmt: skip
+
+
+def test_links_and_anchors_lead_somewhere(html):
+    assert list(broken_links(html)) == []
+
+
+def test_search_quotes_the_pages_that_it_finds(page, html):
+    page.goto((html / "search.html").as_uri() + "?q=carry")
+    quote = page.locator("#search-results li p.context").first
+    quote.wait_for()
+    assert "carry" in quote.inner_text().lower()
+
+
+def test_there_is_no_empty_index_and_a_page_for_a_wrong_address(page, html):
+    assert not (html / "genindex.html").exists() and not (html / "py-modindex.html").exists()
+    page.goto((html / "404.html").as_uri())
+    assert "no such page" in page.locator("h1").inner_text()
+
+
+def test_a_page_says_to_others_what_it_is(page, html, name):
+    page.goto((html / name).as_uri())
+    said = {
+        part: page.locator(f"meta[{part}]").first.get_attribute("content")
+        for part in ("name=description", 'property="og:title"', 'property="og:image"')
+    }
+    assert all(said.values()) and ",," not in said["name=description"]
+    picture = said['property="og:image"'].removeprefix("https://tinyrec.github.io/tinyrec/")
+    assert (html / picture).is_file()
+    icon = page.locator("link[rel=icon]").get_attribute("href")
+    assert ((html / name).parent / icon).resolve().is_file()
