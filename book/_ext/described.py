@@ -1,9 +1,11 @@
 """The description of a page that others show: its first words, without a list's doubled commas."""
 
+import re
+
 
 def tidy(app, pagename, templatename, context, doctree):
     if "metatags" in context:
-        context["metatags"] = context["metatags"].replace(",, ", ", ")
+        context["metatags"] = re.sub(r"([.,:;?!]),+", r"\1", context["metatags"])
 
 
 def setup(app):

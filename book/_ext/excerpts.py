@@ -23,7 +23,7 @@ window.fetch = (address, ...rest) => {
 def text_of(page: str) -> str:
     """What Sphinx's search reads of a page: its text, in sections that keep their names."""
     main = BeautifulSoup(page, "html.parser").select_one("article")
-    for part in main(["script", "style", "math", "button", "svg"]):
+    for part in main.select("script, style, math, button, svg, .headerlink"):
         part.decompose()
     for part in main(True):
         if part.name == "section":

@@ -47,9 +47,18 @@ def test_a_player_is_driven_by_mouse_and_by_keys_alike(find, page, kind):
     assert last[2] == player.locator("input").get_attribute("max")
 
 
-@pytest.mark.parametrize("kind", [STEP, CALL])
-def test_a_player_plays_to_the_next_step_and_pauses(find, page, kind):
-    player = find(kind)
+def test_a_player_plays_until_its_end(find, page):
+    player = find(STEP)
+    player.focus()
+    page.keyboard.press("Home")
+    page.keyboard.press(" ")
+    player.locator("[data-go=play]", has_text="Pause").wait_for()
+    player.locator("[data-go=play]", has_text="Play").wait_for()
+    assert seen(player)[2] == player.locator("input").get_attribute("max")
+
+
+def test_a_player_plays_to_the_next_step_and_pauses(find, page):
+    player = find(CALL)
     player.focus()
     page.keyboard.press("Home")
     page.keyboard.press(" ")
