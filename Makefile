@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book test lint goldens claims road bench bench-gpu clean
+.PHONY: help book pdf test test-browser lint goldens claims road bench bench-gpu clean
 
 # smoke (seconds, for tests), cpu (minutes) or gpu (full size)
 PROFILE ?= cpu
@@ -23,10 +23,18 @@ book: .venv/installed ## execute the notebooks, build the pages (PROFILE=smoke|c
 	.venv/bin/python book/tools/build.py --profile $(PROFILE) || status=$$?; \
 	exit $$status
 
+pdf: .venv/installed ## print the executed book into one PDF, through Chromium (PROFILE=)
+	@.venv/bin/python book/tools/pdf.py --profile $(PROFILE)
+
 # One thread for each test, unless you say otherwise: the tensors are tiny, and where
 # cores are shared, torch's waiting threads made the tests four times slower.
 test: lint ## lint, unit tests, parity, notebooks at profile smoke, goldens, pages
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} .venv/bin/python -m pytest --nbval-lax
+
+# make book, with the same PROFILE, builds the pages that are looked at.
+test-browser: .venv/installed ## the built pages in Chromium: links, labels, widths, keys
+	@TINYREC_PAGES=build/pages/$(PROFILE)/_build/html \
+		.venv/bin/python -m pytest tests/browser
 
 lint: .venv/installed ## the form of the code: ruff check, ruff format
 	@.venv/bin/python -m ruff check .

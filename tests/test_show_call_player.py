@@ -8,7 +8,7 @@ import pytest
 from test_show_player import STAGE, Page, needs_node, player
 
 from tinyrec import show
-from tinyrec.show.style import COLOURS
+from tinyrec.show.controls import PALETTE
 
 
 def pages(player):
@@ -151,7 +151,7 @@ def test_call_player_is_whole_without_its_script():
     assert seen.text["title"] == "a <b>segment</b>"
     assert seen.text["status"].startswith("6 calls, 2 with gradient\n")
     hidden = [name for name, said in seen.rules.items() if ":not([data-ready])" in name]
-    assert {name.split()[-1] for name in hidden} == {".controls", "input", ".key"}
+    assert {name.split()[-1] for name in hidden} == {".controls", "input", ".keys"}
     assert all(seen.rules[name] == {"display": "none"} for name in hidden)
     text = show.CallPlayer("trm")._repr_html_()
     assert "http" not in text and len(text.encode()) < 25_000
@@ -170,7 +170,7 @@ def test_call_player_marks_by_more_than_colour():
     assert style[".pale .box"]["stroke-dasharray"] and "dashed" in seen.text["key"]
     assert "dashed" not in page_of("naive").text["key"]
     for role in ("latent", "answer", "muted", "wrong"):
-        assert style[f".{role} .box"]["stroke"] == COLOURS[role]
+        assert style[f".{role} .box"]["stroke"] == PALETTE[role]
 
 
 def test_call_player_tells_its_story_in_plain_text_too():
@@ -186,6 +186,7 @@ def played(seen, acts):
     stage = STAGE.replace("STEPS", json.dumps(seen.root["data-calls"]))
     stage = stage.replace("root.dataset.steps", "root.dataset.calls")
     stage = stage.replace("ROWS", json.dumps([[["", ""]] * parts]))
+    stage = stage.replace("START", seen.all("input")[0]["value"])
     # the page holds a step player too, whose script must not be in the way
     script = seen.text["script"] + Page(player()._repr_html_()).text["script"]
     acts = "".join(f"{act}; keep();" for act in acts)

@@ -15,7 +15,7 @@ from shown import ANSWERS, PUZZLE, SOLUTION, ByHeart, Q, add_toy
 
 from tinyrec import show
 from tinyrec.puzzles.sudoku import rules
-from tinyrec.show.style import COLOURS, INK
+from tinyrec.show.controls import PALETTE
 
 
 class Page(HTMLParser):
@@ -65,7 +65,7 @@ class Page(HTMLParser):
         style = re.sub(r"/\*.*?\*/", "", self.text["style"], flags=re.DOTALL)
         found = {}
         for selectors, body in re.findall(r"([^{}]+){([^{}]*)}", style):
-            for selector in selectors.split(","):
+            for selector in re.split(r",(?![^(]*\))", selectors):
                 mine = selector.strip().removeprefix("#" + self.root["id"])
                 assert mine != selector.strip(), f"{selector} reaches beyond the player"
                 said = (part.split(":", 1) for part in body.split(";"))
@@ -105,12 +105,20 @@ def test_player_embeds_the_steps_it_was_given():
     assert set("".join(few["marks"])) == {"0", "2"}
 
 
-def test_player_shows_the_puzzle_before_its_script_runs():
-    seen = page()
+def test_player_shows_its_last_step_before_its_script_runs():
+    seen = page(answers=ANSWERS[:2], q=Q[:2])
     assert [len(row) for row in seen.rows] == [6] * 6
     cells = [tuple(cell) for row in seen.rows for cell in row]
-    assert cells == [("given", str(digit)) if digit else (None, "") for digit in PUZZLE]
-    assert seen.text["status"] == "the puzzle · 12 of 36 cells given"
+    marked = {1: "wrong", 2: "changed"}
+    names = ["given" if digit else marked.get(cell) for cell, digit in enumerate(PUZZLE)]
+    assert cells == list(zip(names, map(str, ANSWERS[1]), strict=True))
+    labels = [cell.get("aria-label") for cell in seen.all("td")]
+    assert {cell: label for cell, label in enumerate(labels) if label} == {
+        1: f"{ANSWERS[1, 1]}, wrong", 2: f"{ANSWERS[1, 2]}, changed"
+    }  # fmt: skip
+    assert seen.text["status"].startswith("segment 2 of 2 · 35 of 36")
+    hidden = [name for name, said in seen.rules.items() if ":not([data-ready])" in name]
+    assert {name.split()[-1] for name in hidden} == {".controls", "input", ".keys"}
     assert (
         seen.text["title"] == "a <b>6x6</b>"
         and seen.root["aria-label"] == "Step player a <b>6x6</b>"
@@ -123,27 +131,27 @@ def test_player_draws_thick_lines_round_the_boxes(side, rows, columns):
     style = page(puzzle=[0] * side**2, answers=[[1] * side**2], solution=None, q=None).rules
     thick = {selector for selector, said in style.items() if re.search(r"\dn\)", selector)}
     assert thick == {f"td:nth-child({columns}n)", f"tr:nth-child({rows}n) td"}
-    assert style[f"td:nth-child({columns}n)"] == {"border-right": f"3px solid {INK}"}
-    assert style[f"tr:nth-child({rows}n) td"] == {"border-bottom": f"3px solid {INK}"}
-    assert style["table"]["border"] == f"3px solid {INK}"
+    assert style[f"td:nth-child({columns}n)"] == {"border-right": f"3px solid {PALETTE['ink']}"}
+    assert style[f"tr:nth-child({rows}n) td"] == {"border-bottom": f"3px solid {PALETTE['ink']}"}
+    assert style["table"]["border"] == f"3px solid {PALETTE['ink']}"
     assert f"/ {side})" in style["table"]["font-size"]
 
 
 def test_player_colours_by_role():
     style = page().rules
-    assert style["td"]["color"] == COLOURS["answer"]
-    assert style[".given"] == {"color": COLOURS["question"], "font-weight": "bold"}
-    assert style[".wrong::after"]["border"].endswith(COLOURS["wrong"])
-    assert style[".changed::before"]["border"].endswith(COLOURS["changed"])
+    assert style["td"]["color"] == PALETTE["answer"]
+    assert style[".given"] == {"color": PALETTE["question"], "font-weight": "bold"}
+    assert style[".wrong::after"]["border"].endswith(PALETTE["wrong"])
+    assert style[".changed::before"]["border"].endswith(PALETTE["changed"])
     assert style[".wrong"]["background"] not in ("", "#fff")
+    assert style["td"]["color"].startswith("light-dark(#")  # it follows the page into the dark
     for mark in (".wrong::after", ".changed::before"):
         assert style[mark]["content"] == '""' and style[mark]["position"] == "absolute"
 
 
 def test_player_explains_its_marks():
-    assert page().text["key"] == (
-        "ring: changed in this stepcorner triangle: wrongkeys: left, right, space"
-    )
+    assert page().text["key"] == "ring: changed in this stepcorner triangle: wrong"
+    assert page().text["keys"] == "keys: left, right, space"
     assert "wrong" not in page(solution=None).text["key"]
 
 
@@ -162,7 +170,7 @@ def test_player_controls_are_labelled():
     assert [seen.text[go] for go in buttons] == [go.title() for go in buttons]
     assert all(button["type"] == "button" for button in seen.all("button"))
     (slider,) = seen.all("input")
-    assert slider == {"type": "range", "min": "0", "max": "5", "value": "0", "aria-label": "Step"}
+    assert slider == {"type": "range", "min": "0", "max": "5", "value": "5", "aria-label": "Step"}
     assert seen.all("table") == [{"aria-label": "Sudoku grid"}]
     assert seen.root["role"] == "group"
     (status,) = (p for p in seen.all("p") if p["class"] == "status")
@@ -206,10 +214,10 @@ def test_player_shows_another_family(monkeypatch):
     toy = player(puzzle=[1, 0, 0, 0, 0, 2], answers=[[1, 1, 2, 2, 2, 2]], solution=None, q=None,
                  title="it's", family="toy")  # fmt: skip
     seen = Page(toy._repr_html_())
-    assert [[sign for _, sign in row] for row in seen.rows] == [["<", "", ""], ["", "", "'"]]
+    assert [[sign for _, sign in row] for row in seen.rows] == [["<", "<", "'"], ["'", "'", "'"]]
     assert seen.steps["grids"] == ["<....'", "<<''''"]
     assert seen.all("table") == [{"aria-label": "Toy grid"}]
-    assert "<td class=given>&lt;</td>" in toy._repr_html_()
+    assert '<td class="given">&lt;</td>' in toy._repr_html_()
     assert repr(toy).split("\n")[3:] == ["< . .    < < '", ". . '    ' ' '"]
 
 
@@ -225,7 +233,7 @@ const cells = ROWS.flat().map(([name, text]) => {
   cell.classList.toggle = (mark, on) => cell.marks[on ? "add" : "delete"](mark);
   return cell;
 });
-const status = element(), slider = element(), play = element();
+const status = element(), slider = element({value: START}), play = element();
 const root = element({querySelectorAll: () => cells,
   querySelector: name => ({".status": status, input: slider}[name] ?? play)});
 root.dataset.steps = STEPS;
@@ -250,6 +258,7 @@ def played(seen, acts):
     """What the page shows after each act."""
     stage = STAGE.replace("STEPS", json.dumps(seen.root["data-steps"]))
     stage = stage.replace("ROWS", json.dumps(seen.rows))
+    stage = stage.replace("START", seen.all("input")[0]["value"])
     script = seen.text["script"]
     code = stage + script + script + "note();" + acts + "console.log(JSON.stringify(seen));"
     done = subprocess.run(["node", "-"], input=code, capture_output=True, text=True, timeout=20)
@@ -268,7 +277,7 @@ def test_the_script_starts_every_player_that_does_not_run():
 
 @needs_node
 def test_player_script_shows_digits_marks_and_words_of_its_step():
-    frames = played(page(), 'for (let s = 0; s < 5; s++) press("ArrowRight");')
+    frames = played(page(), 'press("Home");' + 'press("ArrowRight");' * 5)[1:]
     assert [frame["step"] for frame in frames] == list(range(6))
     grids = [PUZZLE, *ANSWERS]
     wrong = [[], [1, 2], [1], [], [], []]
@@ -314,7 +323,8 @@ def test_a_cell_can_be_wrong_changed_and_blank_at_once():
     ],
 )
 def test_player_script_turns_the_pages(acts, steps):
-    assert [frame["step"] for frame in played(page(), acts)] == [0, *steps]
+    frames = played(page(), 'press("Home");' + acts)
+    assert [frame["step"] for frame in frames] == [5, 0, *steps]
 
 
 @needs_node
@@ -401,7 +411,7 @@ def test_solver_reads_what_is_typed_and_says_what_is_wrong_with_it():
         assert widget.message.value.startswith('<b role="alert">')
     said, (seen,) = say(widget, "." * 36)
     assert said.startswith("The grid is empty: no cell is given; the last answer")
-    assert {sign for row in seen.rows for _, sign in row} == {""}
+    assert seen.steps["grids"][0] == "." * 36
     said, (seen,) = say(widget, TEXT.replace(".", "0"))
     assert seen.steps == page(solution=None).steps
     assert not said.startswith("The grid is empty")

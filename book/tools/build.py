@@ -20,11 +20,12 @@ import nbformat
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def build(profile: str, executed: Path, out: Path) -> Path:
+def build(profile: str, executed: Path, out: Path, builder: str = "html") -> Path:
     """Build the book under `out` from the copies in `executed`; returns the page to open."""
     command = [
         str(Path(sys.executable).with_name("jupyter-book")),
         *["build", str(ROOT), "-W", "-n", "--keep-going", "--path-output", str(out)],
+        *["--builder", builder],
     ]
     told = {"TINYREC_PROFILE_BUILD": profile, "TINYREC_EXECUTED": str(executed)}
     try:
@@ -34,7 +35,10 @@ def build(profile: str, executed: Path, out: Path) -> Path:
         # second call would find nothing to say and pass.
         shutil.rmtree(out / "_build" / ".doctrees", ignore_errors=True)
         raise
-    return out / "_build" / "html" / "index.html"
+    html = out / "_build" / builder
+    for unused in (html / "_static" / "scripts").glob("fontawesome.js*"):
+        unused.unlink()  # 3 MB that no page asks for
+    return html / "index.html"
 
 
 def summary(executed: Path) -> list[str]:

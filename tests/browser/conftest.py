@@ -5,40 +5,43 @@ pages, or without Chromium, each test here is skipped and says so.
 """
 
 import os
-import shutil
 from pathlib import Path
 
+import chromium
 import pytest
 import yaml
 from chapter import ROOT
 from playwright.sync_api import sync_playwright
 
 HTML = Path(os.environ.get("TINYREC_PAGES", ROOT / "build/pages/cpu/_build/html")).resolve()
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-QUIET = """--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync
-    --disable-background-networking --disable-component-update""".split()
 # What a page may load: itself, what lies beside it, and what it made on its own.
 OWN = ("file:", "data:", "blob:", "about:")
 
 
 @pytest.fixture(scope="session")
-def pages():
-    """The book's pages: files, by their path below the folder of the pages."""
-    found = {
-        str(file.relative_to(HTML)): file
-        for folder in ("book", "notebooks")
-        for file in sorted((HTML / folder).glob("*.html"))
-    }
-    return found or pytest.skip(f"no pages in {HTML}: build them with `make book`")
+def html():
+    """The folder of the pages."""
+    return HTML if HTML.is_dir() else pytest.skip(f"no {HTML}: build the pages with `make book`")
 
 
 @pytest.fixture(scope="session")
-def browser(pages):
-    """Chromium, without a window, with a profile of its own."""
-    if not CHROMIUM:
-        pytest.skip("no Chromium on this machine: install the package `chromium`")
+def pages(html):
+    """The book's pages: files, by their path below the folder."""
+    return {
+        str(file.relative_to(html)): file
+        for folder in ("book", "notebooks")
+        for file in sorted((html / folder).glob("*.html"))
+    }
+
+
+@pytest.fixture(scope="session")
+def browser(html):
+    """Chromium, for all tests; each page of it is fresh."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        try:
+            browser = chromium.launch(playwright)
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
         yield browser
         browser.close()
 

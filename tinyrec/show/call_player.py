@@ -3,12 +3,9 @@
 import json
 import re
 
-from matplotlib.colors import to_hex
-
 from tinyrec.show import controls
 from tinyrec.show.call_picture import picture
 from tinyrec.show.calls import IN_A_ROW, ROLES, check, hrm_calls, naive_calls, trm_calls
-from tinyrec.show.style import tint
 
 STYLE, SCRIPT = controls.read("call_player.css"), controls.read("call_player.js")
 
@@ -132,11 +129,11 @@ class CallPlayer:
 
     def _repr_html_(self):
         pages = json.dumps(dict(marks=self.marks, says=self.says), ensure_ascii=False)
-        tints = {f"pale_{role}": to_hex(tint(role, 0.25)) for role in ROLES.values()}
+        tints = {f"pale_{role}": controls.pale(role, 0.25) for role in ROLES.values()}
         dashed = "dashed: made without gradient<br>" if self.passed < len(self.calls) else ""
         key = f"ring: now; tick: done<br>{dashed}triangle: the gradient goes back through it"
         return controls.frame(
-            "call", self.title, pages, self.says, self._picture(), key, STYLE, SCRIPT, **tints
+            "call", self.title, pages, self.says, 0, self._picture(), key, STYLE, SCRIPT, **tints
         )
 
 

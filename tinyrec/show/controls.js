@@ -40,5 +40,5 @@ const turn = (root, says, paint) => {
     event.stopPropagation();
     go(keys[event.key]);
   });
-  show(0);
+  show(+slider.value);
 };

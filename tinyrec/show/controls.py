@@ -10,7 +10,9 @@ import html
 from pathlib import Path
 from string import Template
 
-from tinyrec.show.style import COLOURS, INK, PAPER
+from matplotlib.colors import to_hex
+
+from tinyrec.show.style import COLOURS, DARK, DARK_PAPER, INK, PAPER, tint
 
 BUTTONS = ("first", "back", "play", "next", "last")
 
@@ -25,17 +27,29 @@ def unbroken(words):
     return words.replace(" ", "\xa0").replace("\xa0·\xa0", " · ")
 
 
+def pale(role, strength=0.2):
+    """The role's tint for a fill, on a light page and on a dark one, as CSS."""
+    dark = to_hex(tint(role, strength, DARK, GROUND[1]))
+    return f"light-dark({to_hex(tint(role, strength))}, {dark})"
+
+
 STYLE, SCRIPT = read("controls.css"), read("controls.js")
+GROUND = "#ffffff", "#0f1216"  # of cells, boxes and buttons
+BOTH = {role: (colour, DARK[role]) for role, colour in COLOURS.items()} | dict(
+    ink=(INK, DARK["question"]), paper=(PAPER, DARK_PAPER), ground=GROUND,
+    line=("#999999", "#6b737d"), hover=("#e8f1f8", "#2b3b4a"),
+)  # fmt: skip
+PALETTE = {name: f"light-dark({light}, {dark})" for name, (light, dark) in BOTH.items()}
 
 
-def frame(kind, title, pages, says, picture, key, style, script, **values):
+def frame(kind, title, pages, says, start, picture, key, style, script, **values):
     """A player's HTML. kind: "step" or "call"; pages: what its script reads, JSON; says: what is
-    said on each page; picture: HTML; key: HTML, what the marks mean; style and script: the
-    player's own, to go with those of the controls; values: what the style names beside the roles.
+    said on each page; start: the page that it opens on; picture: HTML, of that page; key: HTML,
+    what the marks mean; style and script: the player's own, to go with those of the controls;
+    values: what the style names beside the palette.
     """
     name = "tinyrec-" + hashlib.sha256(f"{title}\n{pages}".encode()).hexdigest()[:10]
-    colours = COLOURS | dict(ink=INK, paper=PAPER) | values
-    style = Template(STYLE + style).substitute(colours, id=name)
+    style = Template(STYLE + style).substitute(PALETTE | values, id=name)
     title = html.escape(title)
     pages = html.escape(pages, quote=False).replace("'", "&#x27;")
     buttons = "".join(
@@ -48,9 +62,9 @@ def frame(kind, title, pages, says, picture, key, style, script, **values):
         f"<style>{style}</style>"
         + (f'<p class="title">{title}</p>' if title else "")
         + picture
-        + f'<p class="status" role="status" aria-live="polite">{html.escape(says[0])}</p>'
+        + f'<p class="status" role="status" aria-live="polite">{html.escape(says[start])}</p>'
         f'<div class="controls">{buttons}</div>'
-        f'<input type="range" min="0" max="{len(says) - 1}" value="0" aria-label="Step">'
-        f'<p class="key">{key}<br>keys: left, right, space</p>'
+        f'<input type="range" min="0" max="{len(says) - 1}" value="{start}" aria-label="Step">'
+        f'<p class="key">{key}<span class="keys"><br>keys: left, right, space</span></p>'
         f"<script>{{{SCRIPT}{script}}}</script></div>"
     )

@@ -4,11 +4,9 @@ import html
 import json
 
 import numpy as np
-from matplotlib.colors import to_hex
 
 from tinyrec.show import controls, families
 from tinyrec.show.grids import captions, marks
-from tinyrec.show.style import tint
 
 STYLE, SCRIPT = controls.read("player.css"), controls.read("player.js")
 
@@ -20,7 +18,7 @@ class StepPlayer:
     each segment; solution (cells,), to mark what is wrong; q (S,) halting logits,
     told as sigmoid(q). `thinking` gives answers and q. Step 0 is the puzzle, step s
     the answer after segment s, with a ring on each cell that changed since
-    segment s - 1 and a corner triangle on each wrong one.
+    segment s - 1 and a corner triangle on each wrong one. It opens on the last step.
     Raises ValueError where the shapes do not fit.
     """
 
@@ -43,13 +41,12 @@ class StepPlayer:
             raise ValueError(f"values {grids.min()}..{grids.max()}: expected 0..{len(signs) - 1}")
         self.grids = ["".join(signs[value] for value in grid) for grid in grids]
         wrong, changed = marks(self.answers, solution)
-        marked = np.vstack([np.zeros(cells, int), wrong + 2 * changed])
+        self.marks = np.vstack([np.zeros(cells, int), wrong + 2 * changed])
         given = f"the puzzle · {(self.puzzle > 0).sum()} of {cells} cells given"
         self.says = [given, *(" · ".join(said) for said in captions(self.answers, solution, q))]
         said = [controls.unbroken(text) for text in self.says]
-        steps = dict(
-            grids=self.grids, marks=["".join(map(str, row)) for row in marked.tolist()], says=said
-        )
+        marked = ["".join(map(str, row)) for row in self.marks.tolist()]
+        steps = dict(grids=self.grids, marks=marked, says=said)
         self.steps = json.dumps(steps, ensure_ascii=False, separators=(",", ":"))
 
     def _rows(self, cells):
@@ -62,10 +59,18 @@ class StepPlayer:
         return "\n".join(lines)
 
     def _table(self):
-        cells = [
-            f"<td class=given>{html.escape(sign)}</td>" if value else "<td></td>"
-            for value, sign in zip(self.puzzle, self.grids[0], strict=True)
-        ]
+        """The last step, as the script paints it too; without a script it is what shows."""
+        cells = []
+        for given, sign, mark in zip(self.puzzle, self.grids[-1], self.marks[-1], strict=True):
+            marks = [name for bit, name in ((1, "wrong"), (2, "changed")) if mark & bit]
+            names = " ".join(["given"] * bool(given) + marks)
+            label = ", ".join(["blank" if sign == "." else html.escape(sign), *marks])
+            cells.append(
+                "<td"
+                + (f' class="{names}"' if names else "")
+                + (f' aria-label="{label}"' if marks else "")
+                + f">{'' if sign == '.' else html.escape(sign)}</td>"
+            )
         rows = "".join(f"<tr>{''.join(row)}</tr>" for row in self._rows(cells))
         return f'<table aria-label="{self.drawing.NAME}"><tbody>{rows}</tbody></table>'
 
@@ -73,7 +78,7 @@ class StepPlayer:
         rows, columns = self.drawing.block(self.puzzle.size)
         wrong = "" if self.solution is None else "<br>corner triangle: wrong"
         return controls.frame(
-            "step", self.title, self.steps, self.says, self._table(),
-            f"ring: changed in this step{wrong}", STYLE, SCRIPT, pale=to_hex(tint("wrong")),
+            "step", self.title, self.steps, self.says, len(self.answers), self._table(),
+            f"ring: changed in this step{wrong}", STYLE, SCRIPT, pale=controls.pale("wrong"),
             columns=self.columns, block_rows=rows, block_columns=columns,
         )  # fmt: skip

@@ -17,6 +17,18 @@ COLOURS = {
     "muted": "#6B6B6B",
 }
 
+# The same roles where the page is dark, each as easy to tell from its ground.
+DARK_PAPER = "#1C2026"
+DARK = {
+    "question": "#F2F2EE",
+    "answer": "#6DBDF2",
+    "latent": "#E9A9CC",
+    "right": "#3CCB9C",
+    "wrong": "#FF8F57",
+    "changed": "#F2B632",
+    "muted": "#A9ADB3",
+}
+
 STYLE = {
     "figure.facecolor": PAPER,
     "figure.dpi": 150,
@@ -57,9 +69,10 @@ def use_style():
     plt.rcParams.update(STYLE)
 
 
-def tint(role, strength=0.2):
-    """The role's colour mixed with white: an opaque (r, g, b) fill for text to sit on."""
-    return tuple(1 - strength * (1 - part) for part in to_rgb(COLOURS[role]))
+def tint(role, strength=0.2, colours=COLOURS, ground="white"):
+    """The role's colour mixed with the ground: an opaque (r, g, b) fill for text to sit on."""
+    mixed = zip(to_rgb(ground), to_rgb(colours[role]), strict=True)
+    return tuple(under + strength * (part - under) for under, part in mixed)
 
 
 def new_figure(width, height, rows=1, columns=1, **options):
