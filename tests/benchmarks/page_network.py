@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "tests/browser", "book/tools")]
+sys.path[:0] = [str(ROOT / folder) for folder in ("tests", "book/tools")]
 
+import chromium  # noqa: E402
 import network  # noqa: E402
-from conftest import CHROMIUM, QUIET  # noqa: E402
 from in_the_page import (  # noqa: E402
     SEGMENTS,
     SIZES,
@@ -90,7 +90,7 @@ def main() -> None:
     found = json.loads(OUT.read_text()) if OUT.exists() else {}
     with tempfile.TemporaryDirectory() as made, sync_playwright() as playwright:
         network.export(Path(made))
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        browser = chromium.launch(playwright)
         for name in names:
             page = browser.new_page()
             own = (STATIC / "trm.js", STATIC / "weights.js")
