@@ -151,8 +151,8 @@ def test_a_broken_link_is_seen(tmp_path):
 def small_book(tmp_path, monkeypatch):
     """Build a book of one page of this text, in a folder with a space; returns the exit status."""
     root = tmp_path / "small book"
-    for folder in ("book/_ext", "book/tools", "book/_static"):
-        shutil.copytree(ROOT / folder, root / folder)
+    for folder in ("_ext", "_extra", "_static", "_templates", "tools"):
+        shutil.copytree(ROOT / "book" / folder, root / "book" / folder)
     shutil.copy(ROOT / "_config.yml", root)
     (root / "_toc.yml").write_text("format: jb-book\nroot: book/page\n")
     monkeypatch.setattr(build, "ROOT", root)
