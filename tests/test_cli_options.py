@@ -25,6 +25,7 @@ def the_same_everywhere():
 PUZZLE = "...3..4..31....4"  # solved: 1423324143122134
 BASES = {
     "data sudoku": {"--size": 4, "--count": 5, "--out": "a.csv"},
+    "data maze": {"--size": 7, "--longer-than": 6, "--count": 3, "--out": "a.csv"},
     "train": {"run": "run.json", "--out": "out"},
     "evaluate": {"--model": "model", "--data": "four.csv"},
     "solve": {"puzzle": PUZZLE, "--model": "doubting"},
@@ -36,6 +37,11 @@ OTHERS = [  # command, option, another value, and what must be given too for it 
     ("data sudoku", "--count", 6, {}),
     ("data sudoku", "--seed", 1, {}),
     ("data sudoku", "--out", "b.csv", {}),
+    ("data maze", "--size", 6, {}),
+    ("data maze", "--longer-than", 9, {}),
+    ("data maze", "--count", 4, {}),
+    ("data maze", "--seed", 1, {}),
+    ("data maze", "--out", "b.csv", {}),
     ("train", "run", "other.json", {}),
     ("train", "--out", "elsewhere", {}),
     ("train", "--seed", 1, {}),

@@ -24,10 +24,12 @@ How a family is drawn stands in tinyrec.show.
 
 from types import ModuleType
 
+from tinyrec.puzzles.maze import family as maze
 from tinyrec.puzzles.sudoku import family as sudoku
 
 FAMILIES: dict[str, ModuleType] = {
     "sudoku": sudoku,
+    "maze": maze,
 }
 
 
