@@ -124,3 +124,21 @@ def test_of_a_file_no_image_of_a_held_out_maze_is_trained_on(tmp_path):
     ):
         with pytest.raises(ValueError, match=f"{data.file}: {fault}"):
             family.make(family.Data(**{**vars(data), **change}))
+
+
+def test_a_folder_has_mazes_to_train_on_and_others_to_test_on(tmp_path):
+    tested = maze_file(tmp_path / "test.csv", 10, seed=1)
+    x, y = files.read_csv(tested)
+    turned, more = rules.images(x[:3])[3:6], files.read_csv(maze_file(tmp_path / "more.csv"))[0]
+    x = torch.cat([turned, more])
+    files.write_csv(tmp_path / "train.csv.gz", x, rules.solve(x), source="test")
+    data = family.Data(7, train=100, test=6, longer_than=0, images=False, file=str(tmp_path))
+    sets = family.make(data)
+    assert torch.equal(sets["test"].y, y[:6]) and apart(sets)
+    assert len(sets["train"]) == 30, "all but the images of the first three"
+    few = family.make(family.Data(**{**vars(data), "train": 5}))["train"]
+    other = family.make(family.Data(**{**vars(data), "train": 5, "seed": 1}))["train"]
+    assert len(few) == len(other) == 5 and not torch.equal(few.x, other.x)
+    tested.unlink()
+    with pytest.raises(ValueError, match=f"{tmp_path}: has no test.csv and no test.csv.gz"):
+        family.make(data)

@@ -1,12 +1,15 @@
 """Made puzzles, and puzzles to test on that training never sees."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from sudoku_yardsticks import canonical, plain_rating
 
-from tinyrec.puzzles.sudoku import rules
+from tinyrec.puzzles.sudoku import family, rules
 from tinyrec.puzzles.sudoku.classes import fingerprint, normal_grids, solution_class
+from tinyrec.puzzles.sudoku.files import write_csv
 from tinyrec.puzzles.sudoku.generate import generate, hold_out, split
 from tinyrec.puzzles.sudoku.solve import solve
 
@@ -165,3 +168,20 @@ def test_too_few_puzzles_to_hold_out():
     one = with_images(puzzles[:1], solutions[:1], 30)
     with pytest.raises(ValueError, match="1 puzzles that are no images of one another"):
         hold_out(*one, train=1, test=1, seed=0)
+
+
+def test_of_a_folder_training_leaves_out_the_images_of_what_is_tested(tmp_path):
+    tested, answers = generate(6, 10, seed=0)
+    images = with_images(tested[:4], answers[:4], 2)
+    puzzles, solutions = (
+        np.concatenate(pair) for pair in zip(images, generate(6, 20, seed=1), strict=True)
+    )
+    write_csv(tmp_path / "test.csv", tested, answers, [0] * 10)
+    write_csv(tmp_path / "train.csv", puzzles, solutions, [0] * 32)
+    data = family.Data(size=6, train=100, test=7, file=str(tmp_path))
+    sets = {name: rules.decode(puzzles.x) for name, puzzles in family.make(data).items()}
+    assert (sets["test"] == tested[:7]).all()
+    assert sorted(map(bytes, sets["train"])) == sorted(map(bytes, puzzles[12:]))
+    assert len(family.make(replace(data, train=5))["train"]) == 5
+    with pytest.raises(ValueError, match="train.csv: its puzzles have 36 cells; expected 81"):
+        family.make(replace(data, size=9))

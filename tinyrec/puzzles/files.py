@@ -14,16 +14,20 @@ HEADER = ("source", "question", "answer", "rating")
 
 
 def write_rows(path: str | Path, rows: Iterable[tuple]) -> None:
-    """Write rows of the HEADER's columns, compressed when the path ends in .gz.
-
-    A file of that name is replaced whole or, after an error, not at all.
-    """
+    """Write rows of the HEADER's columns, as `write_text` does."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
     writer.writerows(rows)
-    data = text.getvalue().encode()
-    path = Path(path)
+    write_text(path, text.getvalue())
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file, compressed when the path ends in .gz.
+
+    A file of that name is replaced whole or, after an error, not at all.
+    """
+    path, data = Path(path), text.encode()
     if path.suffix.lower() == ".gz":
         data = gzip.compress(data, mtime=0)  # no time: equal data, equal file
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -32,6 +36,22 @@ def write_rows(path: str | Path, rows: Iterable[tuple]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def train_and_test(path: str | Path) -> tuple[Path, Path | None]:
+    """Where the puzzles to train on are, and those to test on: in the two files of a folder, or
+    all in one file, of which some are to be held out.
+    """
+    path = Path(path)
+    return (in_folder(path, "train"), in_folder(path, "test")) if path.is_dir() else (path, None)
+
+
+def in_folder(folder: Path, name: str) -> Path:
+    """The folder's NAME.csv or NAME.csv.gz; ValueError where it has neither."""
+    for file in (folder / f"{name}.csv", folder / f"{name}.csv.gz"):
+        if file.exists():
+            return file
+    raise ValueError(f"{folder}: has no {name}.csv and no {name}.csv.gz")
 
 
 @contextmanager

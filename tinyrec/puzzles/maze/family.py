@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tinyrec.puzzles import PuzzleSet
+from tinyrec.puzzles.files import train_and_test
 from tinyrec.puzzles.maze import files, generate, rules
 from tinyrec.settings import Count, Size, check_fields
 
@@ -14,7 +15,8 @@ class Data:
     """Which mazes: `train` and `test` of them, no walls of one set an image of another's.
 
     Without a `file` they are made, with shortest paths of more than `longer_than` steps. From a
-    file `test` mazes are held out, and training gets at most `train` of the others.
+    file `test` mazes are held out, and training gets at most `train` of the others; of a folder the
+    first `test` mazes of test.csv are tested on, and training draws from train.csv.
 
     With `images` training sees each maze in all 8 positions, each solved anew: a maze turned with
     its path would break ties by another rule. Switch it off for files with a rule of their own.
@@ -38,7 +40,7 @@ def from_file(data: Data, path: str) -> Data:
 
 def make(data: Data) -> dict[str, PuzzleSet]:
     if data.file:
-        sets = from_the_file(data)
+        sets = from_files(data)
     else:
         made = generate.split(data.size, data.train, data.test, data.seed, data.longer_than)
         sets = {name: PuzzleSet(x, rules.solve(x)) for name, x in made.items()}
@@ -48,17 +50,25 @@ def make(data: Data) -> dict[str, PuzzleSet]:
     return sets
 
 
-def from_the_file(data: Data) -> dict[str, PuzzleSet]:
-    stored = read(data.file)
-    if stored.x.shape[1] != data.size**2:
-        raise ValueError(
-            f"{data.file}: its mazes have {stored.x.shape[1]} cells; expected {data.size**2}"
-        )
+def from_files(data: Data) -> dict[str, PuzzleSet]:
+    train, test = train_and_test(data.file)
+    stored = read_sized(train, data.size)
+    if test:
+        tested = read_sized(test, data.size).first(data.test)
+        kept = generate.keep_apart(stored.x, tested.x, data.train, data.seed)
+        return {"train": PuzzleSet(stored.x[kept], stored.y[kept]), "test": tested}
     try:
         rows = generate.hold_out(stored.x, data.train, data.test, data.seed)
     except ValueError as error:
-        raise ValueError(f"{data.file}: {error}") from error
+        raise ValueError(f"{train}: {error}") from error
     return {name: PuzzleSet(stored.x[row], stored.y[row]) for name, row in rows.items()}
+
+
+def read_sized(path: Path, size: int) -> PuzzleSet:
+    puzzles = read(path)
+    if puzzles.x.shape[1] != size**2:
+        raise ValueError(f"{path}: its mazes have {puzzles.x.shape[1]} cells; expected {size**2}")
+    return puzzles
 
 
 def shape(data: Data) -> tuple[int, int]:

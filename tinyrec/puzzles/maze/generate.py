@@ -57,6 +57,15 @@ def hold_out(questions: Tensor, train: int, test: int, seed: int) -> dict[str, T
     return {name: torch.tensor(np.array(found)) for name, found in rows.items()}
 
 
+def keep_apart(questions: Tensor, tested: Tensor, train: int, seed: int) -> Tensor:
+    """Which of questions (N, cells) to train on, at most `train`, drawn with the seed, as row
+    numbers: no walls are an image of those of a maze in `tested`.
+    """
+    order, keys = np.random.default_rng(seed).permutation(len(questions)), set(layouts(tested))
+    apart = [key not in keys for key in layouts(questions[order])]
+    return torch.from_numpy(order[apart][:train])
+
+
 def _mazes(size: int, rng: np.random.Generator, longer_than: int) -> Iterator[np.ndarray]:
     """Questions (cells,) without end, each layout a new one."""
     cells, seen, vain = size * size, set(), 0

@@ -10,8 +10,9 @@ import numpy as np
 from torch import Tensor, from_numpy
 
 from tinyrec.puzzles import PuzzleSet
+from tinyrec.puzzles.files import train_and_test
 from tinyrec.puzzles.sudoku import files, rules, solve
-from tinyrec.puzzles.sudoku.generate import generate, hold_out, split
+from tinyrec.puzzles.sudoku.generate import Puzzles, generate, hold_out, keep_apart, split
 from tinyrec.settings import Count, Share, Size, check_fields
 
 
@@ -21,7 +22,8 @@ class Data:
 
     Without a `file` they are made: minimal, or with `clues` given digits. With new_classes > 0,
     that many classes of solution grids are kept out of training; they make a second test set.
-    From a file `test` puzzles are held out, and training gets at most `train` of the others.
+    From a file `test` puzzles are held out, and training gets at most `train` of the others; of a
+    folder the first `test` puzzles of test.csv are tested on, and training draws from train.csv.
     """
 
     size: Literal[4, 6, 9]
@@ -45,21 +47,33 @@ def from_file(data: Data, path: str) -> Data:
 
 def make(data: Data) -> dict[str, PuzzleSet]:
     if data.file:
-        puzzles, solutions, _ = files.read_csv(data.file)
-        if puzzles.shape[1] != data.size**2:
-            raise ValueError(
-                f"{data.file}: its puzzles have {puzzles.shape[1]} cells; expected {data.size**2}"
-            )
-        try:
-            sets = hold_out(puzzles, solutions, data.train, data.test, data.seed)
-        except ValueError as error:
-            raise ValueError(f"{data.file}: {error}") from error
+        sets = from_files(data)
     else:
         sets = split(data.size, data.train, data.test, data.seed, data.clues, data.new_classes)
     return {
         name: rules.puzzle_set(*grids, augmented=name == "train", revealed=data.revealed)
         for name, grids in sets.items()
     }
+
+
+def from_files(data: Data) -> dict[str, Puzzles]:
+    train, test = train_and_test(data.file)
+    puzzles, solutions = read_grids(train, data.size)
+    if test:
+        tested, answers = (grids[: data.test] for grids in read_grids(test, data.size))
+        kept = keep_apart(puzzles, solutions, tested, data.train, data.seed)
+        return {"train": kept, "test": (tested, answers)}
+    try:
+        return hold_out(puzzles, solutions, data.train, data.test, data.seed)
+    except ValueError as error:
+        raise ValueError(f"{train}: {error}") from error
+
+
+def read_grids(path: Path, size: int) -> Puzzles:
+    puzzles, solutions, _ = files.read_csv(path)
+    if puzzles.shape[1] != size**2:
+        raise ValueError(f"{path}: its puzzles have {puzzles.shape[1]} cells; expected {size**2}")
+    return puzzles, solutions
 
 
 def shape(data: Data) -> tuple[int, int]:

@@ -102,6 +102,16 @@ def hold_out(
     return {name: (puzzles[rows], solutions[rows]) for name, rows in rows.items()}
 
 
+def keep_apart(
+    puzzles: np.ndarray, solutions: np.ndarray, tested: np.ndarray, train: int, seed: int
+) -> Puzzles:
+    """At most `train` puzzles, drawn with the seed, that are no images of those `tested`."""
+    order = np.random.default_rng(seed).permutation(len(puzzles))
+    apart = ~np.isin(fingerprint(puzzles[order]), fingerprint(tested))
+    rows = order[apart][:train]
+    return puzzles[rows], solutions[rows]
+
+
 def _check(size: int, clues: int | None) -> None:
     if size not in BOXES:
         raise ValueError(f"the size must be 4, 6 or 9, not {size}")
