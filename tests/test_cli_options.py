@@ -39,6 +39,7 @@ BASES = {
 OTHERS = [  # command, option, another value, and what must be given too for it to count
     ("data sudoku", "--size", 6, {}),
     ("data sudoku", "--clues", 7, {}),
+    ("data sudoku", "--rating", 1, {"--size": 6}),
     ("data sudoku", "--count", 6, {}),
     ("data sudoku", "--seed", 1, {}),
     ("data sudoku", "--out", "b.csv", {}),

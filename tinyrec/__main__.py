@@ -85,9 +85,7 @@ def evaluate_file(options) -> int:
         answers, run = found.tokens, found.segments.double().mean().item()
     else:
         answers, run = evaluate(model.to(device), puzzles, **how).answers, float(how["segments"])
-    judged = family.judge(puzzles.x, answers)
-    result = accuracy(answers, puzzles) | {
-        **{name: good.double().mean().item() for name, good in judged.items()},
+    result = accuracy(answers, puzzles, family) | {
         "segments": how["segments"],
         "segments_run": run,
         "attempts": options.attempts,

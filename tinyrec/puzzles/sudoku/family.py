@@ -30,6 +30,7 @@ class Data:
     train: Size
     test: Size
     clues: Size | None = None
+    rating: Count = 0  # the fewest wrong guesses of a plain solver; above 0 a search makes it so
     new_classes: Count = 0
     revealed: Share = 0.0  # share of the training draws that show further cells of the answer
     seed: Count = 0
@@ -37,19 +38,22 @@ class Data:
 
     def __post_init__(self):
         check_fields(self)
-        if self.file and (self.clues or self.new_classes):
-            raise ValueError("Data.file is given; clues and new_classes are for puzzles made anew")
+        if self.file and (self.clues or self.rating or self.new_classes):
+            raise ValueError(
+                "Data.file is given; clues, rating and new_classes are for puzzles made anew"
+            )
 
 
 def from_file(data: Data, path: str) -> Data:
-    return replace(data, file=path, clues=None, new_classes=0)
+    return replace(data, file=path, clues=None, rating=0, new_classes=0)
 
 
 def make(data: Data) -> dict[str, PuzzleSet]:
     if data.file:
         sets = from_files(data)
     else:
-        sets = split(data.size, data.train, data.test, data.seed, data.clues, data.new_classes)
+        wishes = dict(clues=data.clues, rating=data.rating, new_classes=data.new_classes)
+        sets = split(data.size, data.train, data.test, data.seed, **wishes)
     return {
         name: rules.puzzle_set(*grids, augmented=name == "train", revealed=data.revealed)
         for name, grids in sets.items()
@@ -82,6 +86,8 @@ def shape(data: Data) -> tuple[int, int]:
 
 def describe(data: Data) -> dict[str, str]:
     kind = f"{data.clues} given digits" if data.clues else "minimal"
+    if data.rating:
+        kind += f", at least {data.rating} wrong guesses hard"
     source = f"from {data.file}, drawn" if data.file else f"{kind}, made"
     most = "at most " if data.file else ""
     revealed = f", {data.revealed:.0%} of them with further cells shown" if data.revealed else ""
@@ -134,10 +140,15 @@ def read(path: str | Path) -> PuzzleSet:
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, choices=tuple(rules.BOXES), default=6)
     parser.add_argument("--clues", type=int, help="given digits; default: minimal puzzles")
+    parser.add_argument(
+        "--rating", type=int, default=0, metavar="GUESSES",
+        help="the fewest wrong guesses that a plain solver needs; a search makes such puzzles",
+    )  # fmt: skip
 
 
 def write(options: argparse.Namespace, path: Path) -> int:
-    puzzles, solutions = generate(options.size, options.count, options.seed, options.clues)
+    wishes = dict(clues=options.clues, rating=options.rating)
+    puzzles, solutions = generate(options.size, options.count, options.seed, **wishes)
     ratings: np.ndarray = solve.rate(puzzles)
     files.write_csv(path, puzzles, solutions, ratings, source=f"tinyrec_seed_{options.seed}")
     return len(puzzles)
