@@ -12,6 +12,7 @@ from test_official import official_arch, official_weights
 from tiny import changed, on_any_machine, write_run
 
 from tinyrec.__main__ import main, parser
+from tinyrec.puzzles.download import OFFICIAL
 from tinyrec.puzzles.families import FAMILIES
 
 
@@ -25,6 +26,11 @@ def the_same_everywhere():
 PUZZLE = "...3..4..31....4"  # solved: 1423324143122134
 BASES = {
     "data sudoku": {"--size": 4, "--count": 5, "--out": "a.csv"},
+    "data maze": {"--size": 7, "--longer-than": 6, "--count": 3, "--out": "a.csv"},
+    **{
+        f"data {name}": {"--count": 5, "--test": 4, "--from": "official", "--out": "drawn"}
+        for name in OFFICIAL
+    },
     "train": {"run": "run.json", "--out": "out"},
     "evaluate": {"--model": "model", "--data": "four.csv"},
     "solve": {"puzzle": PUZZLE, "--model": "doubting"},
@@ -33,9 +39,26 @@ BASES = {
 OTHERS = [  # command, option, another value, and what must be given too for it to count
     ("data sudoku", "--size", 6, {}),
     ("data sudoku", "--clues", 7, {}),
+    ("data sudoku", "--rating", 1, {"--size": 6}),
     ("data sudoku", "--count", 6, {}),
     ("data sudoku", "--seed", 1, {}),
     ("data sudoku", "--out", "b.csv", {}),
+    ("data maze", "--size", 6, {}),
+    ("data maze", "--longer-than", 9, {}),
+    ("data maze", "--count", 4, {}),
+    ("data maze", "--seed", 1, {}),
+    ("data maze", "--out", "b.csv", {}),
+    *(
+        (f"data {name}", option, value, {})
+        for name in OFFICIAL
+        for option, value in (
+            ("--count", 6),
+            ("--test", 5),
+            ("--seed", 1),
+            ("--from", "elsewhere"),
+            ("--out", "more"),
+        )
+    ),
     ("train", "run", "other.json", {}),
     ("train", "--out", "elsewhere", {}),
     ("train", "--seed", 1, {}),
@@ -90,6 +113,10 @@ def prepared(tmp_path_factory):
     main(["train", str(folder / "run.json"), "--out", str(folder / "half"), "--minutes", "0"])
     puzzle_file(folder / "four.csv", 40)
     puzzle_file(folder / "more.csv", 40, seed=8)
+    for seed, name in enumerate(("official", "elsewhere")):
+        (folder / name).mkdir()
+        for part in ("train", "test"):
+            puzzle_file(folder / name / f"{part}.csv", 9, seed=seed)
     for number, name in enumerate(("model", "another")):
         decided_folder(folder / name, number)
         torch.save(official_weights(decided(number, puzzles=2)), folder / f"step_{7 + number}")

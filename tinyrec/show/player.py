@@ -63,7 +63,7 @@ class StepPlayer:
         cells = []
         for given, sign, mark in zip(self.puzzle, self.grids[-1], self.marks[-1], strict=True):
             marks = [name for bit, name in ((1, "wrong"), (2, "changed")) if mark & bit]
-            names = " ".join(["given"] * bool(given) + marks)
+            names = " ".join(["given"] * bool(given) + ["solid"] * (sign == "█") + marks)
             label = ", ".join(["blank" if sign == "." else html.escape(sign), *marks])
             cells.append(
                 "<td"
