@@ -7,6 +7,7 @@ import shutil
 import pytest
 import torch
 import toy_family
+from arc_by_hand import PAINT, write_tasks
 from commands import decided, decided_folder, puzzle_file
 from test_official import official_arch, official_weights
 from tiny import changed, on_any_machine, write_run
@@ -25,6 +26,7 @@ def the_same_everywhere():
 PUZZLE = "...3..4..31....4"  # solved: 1423324143122134
 BASES = {
     "data sudoku": {"--size": 4, "--count": 5, "--out": "a.csv"},
+    "data arc": {"--source": "tasks.json", "--count": 1, "--out": "a.json"},
     "train": {"run": "run.json", "--out": "out"},
     "evaluate": {"--model": "model", "--data": "four.csv"},
     "solve": {"puzzle": PUZZLE, "--model": "doubting"},
@@ -36,6 +38,11 @@ OTHERS = [  # command, option, another value, and what must be given too for it 
     ("data sudoku", "--count", 6, {}),
     ("data sudoku", "--seed", 1, {}),
     ("data sudoku", "--out", "b.csv", {}),
+    ("data arc", "--source", "more.json", {}),
+    ("data arc", "--side", 2, {}),
+    ("data arc", "--count", 2, {}),
+    ("data arc", "--seed", 2, {}),
+    ("data arc", "--out", "b.json", {}),
     ("train", "run", "other.json", {}),
     ("train", "--out", "elsewhere", {}),
     ("train", "--seed", 1, {}),
@@ -89,6 +96,8 @@ def prepared(tmp_path_factory):
     write_run(folder, changed(run, settings=dict(width=32)), "other.json")
     main(["train", str(folder / "run.json"), "--out", str(folder / "half"), "--minutes", "0"])
     puzzle_file(folder / "four.csv", 40)
+    write_tasks(folder / "tasks.json", training={name: PAINT for name in "abcde"})
+    write_tasks(folder / "more.json")
     puzzle_file(folder / "more.csv", 40, seed=8)
     for number, name in enumerate(("model", "another")):
         decided_folder(folder / name, number)

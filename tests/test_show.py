@@ -226,7 +226,9 @@ def test_another_family_is_one_drawing_and_one_line(monkeypatch):
     assert [len([p for p in ax.patches if p.get_gid() == "wrong"]) for ax in (one, two)] == [1, 0]
     with pytest.raises(ValueError, match="expected 6 cells, found 36"):
         show.grid_row([SOLUTION], family="toy")
-    with pytest.raises(ValueError, match="no drawing for the family 'chess'; there is sudoku, toy"):
+    with pytest.raises(
+        ValueError, match="no drawing for the family 'chess'; there is sudoku, .*toy"
+    ):
         show.grid_row([SOLUTION], family="chess")
 
 

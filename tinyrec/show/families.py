@@ -16,10 +16,11 @@ A new one is one file and one line here. What the puzzles are stands in tinyrec.
 
 from types import ModuleType
 
-from tinyrec.show import sudoku
+from tinyrec.show import arc, sudoku
 
 DRAWINGS: dict[str, ModuleType] = {
     "sudoku": sudoku,
+    "arc": arc,
 }
 
 
