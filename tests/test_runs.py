@@ -87,6 +87,7 @@ DATA_SETTINGS = [
     ("train", 21),
     ("test", 11),
     ("clues", 7),
+    ("rating", 2),
     ("new_classes", 1),
     ("revealed", 1.0),
     ("seed", 1),

@@ -209,7 +209,7 @@ def test_player_shows_another_family(monkeypatch):
     assert [[sign for _, sign in row] for row in seen.rows] == [["<", "", ""], ["", "", "'"]]
     assert seen.steps["grids"] == ["<....'", "<<''''"]
     assert seen.all("table") == [{"aria-label": "Toy grid"}]
-    assert "<td class=given>&lt;</td>" in toy._repr_html_()
+    assert '<td class="given">&lt;</td>' in toy._repr_html_()
     assert repr(toy).split("\n")[3:] == ["< . .    < < '", ". . '    ' ' '"]
 
 

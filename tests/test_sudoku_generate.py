@@ -1,14 +1,19 @@
 """Made puzzles, and puzzles to test on that training never sees."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from sudoku_yardsticks import canonical, plain_rating
 
-from tinyrec.puzzles.sudoku import rules
+from tinyrec.puzzles.sudoku import family, rules
+from tinyrec.puzzles.sudoku import generate as generate_module
 from tinyrec.puzzles.sudoku.classes import fingerprint, normal_grids, solution_class
+from tinyrec.puzzles.sudoku.files import write_csv
+from tinyrec.puzzles.sudoku.dig import dig
 from tinyrec.puzzles.sudoku.generate import generate, hold_out, split
-from tinyrec.puzzles.sudoku.solve import solve
+from tinyrec.puzzles.sudoku.solve import rate, solve
 
 
 @pytest.mark.parametrize("size, count", [(4, 100), (6, 60), (9, 12)])
@@ -55,6 +60,47 @@ def test_6x6_solutions_are_drawn_uniformly():
     _, count = np.unique(solution_class(solutions), axis=0, return_counts=True)
     expected = 8000 * expected / expected.sum()  # both in the order of the smallest grids
     assert ((count - expected) ** 2 / expected).sum() < 90  # 48 +- 10
+
+
+def minimal(puzzle):
+    poorer = np.tile(puzzle, ((puzzle > 0).sum(), 1))
+    poorer[np.arange(len(poorer)), np.flatnonzero(puzzle)] = 0
+    return (solve(poorer).count == 2).all()
+
+
+def test_hard_puzzles_are_minimal_unique_repeatable_and_as_hard_as_asked():
+    puzzles, solutions = generate(6, 12, seed=0, rating=3)
+    assert all(plain_rating(puzzle) >= (1, 3) for puzzle in puzzles)
+    assert (solve(puzzles).solution == solutions).all() and all(map(minimal, puzzles))
+    assert len(set(fingerprint(puzzles))) == 12
+    assert (generate(6, 12, seed=0, rating=3)[0] == puzzles).all()
+    easy, _ = generate(6, 200, seed=0)
+    assert (rate(easy) >= 3).mean() < 0.1, "found by the search, not by chance"
+
+
+def test_the_search_gives_up_what_cannot_be_made_as_hard(monkeypatch):
+    monkeypatch.setattr(generate_module, "PATIENCE", 32)
+    fault = "found only 0 of 1 such puzzles: the last .* grids gave no new one"
+    with pytest.raises(ValueError, match=fault):
+        generate(4, 1, seed=0, rating=50)
+    with pytest.raises(
+        ValueError, match="a rating of 2 is for minimal puzzles; 12 clues are asked"
+    ):
+        generate(6, 1, seed=0, clues=12, rating=2)
+
+
+def test_hard_test_puzzles_are_no_images_of_hard_training_puzzles():
+    parts = split(6, 12, 6, seed=0, rating=2, new_classes=40)
+    assert list(parts) == ["test", "train", "test_new_classes"]
+    forms = {name: {canonical(puzzle) for puzzle in grids} for name, (grids, _) in parts.items()}
+    assert not forms["test"] & forms["train"] and (rate(parts["train"][0]) >= 2).all()
+
+
+def test_digging_takes_what_is_given_and_nothing_else():
+    puzzles, solutions = generate(6, 20, seed=0, clues=20)
+    dug = dig(puzzles, 0, np.random.default_rng(0))
+    assert ((dug == puzzles) | (dug == 0)).all() and all(map(minimal, dug))
+    assert (solve(dug).solution == solutions).all() and (puzzles > 0).sum(1).tolist() == [20] * 20
 
 
 @pytest.mark.parametrize(
@@ -165,3 +211,20 @@ def test_too_few_puzzles_to_hold_out():
     one = with_images(puzzles[:1], solutions[:1], 30)
     with pytest.raises(ValueError, match="1 puzzles that are no images of one another"):
         hold_out(*one, train=1, test=1, seed=0)
+
+
+def test_of_a_folder_training_leaves_out_the_images_of_what_is_tested(tmp_path):
+    tested, answers = generate(6, 10, seed=0)
+    images = with_images(tested[:4], answers[:4], 2)
+    puzzles, solutions = (
+        np.concatenate(pair) for pair in zip(images, generate(6, 20, seed=1), strict=True)
+    )
+    write_csv(tmp_path / "test.csv", tested, answers, [0] * 10)
+    write_csv(tmp_path / "train.csv", puzzles, solutions, [0] * 32)
+    data = family.Data(size=6, train=100, test=7, file=str(tmp_path))
+    sets = {name: rules.decode(puzzles.x) for name, puzzles in family.make(data).items()}
+    assert (sets["test"] == tested[:7]).all()
+    assert sorted(map(bytes, sets["train"])) == sorted(map(bytes, puzzles[12:]))
+    assert len(family.make(replace(data, train=5))["train"]) == 5
+    with pytest.raises(ValueError, match="train.csv: its puzzles have 36 cells; expected 81"):
+        family.make(replace(data, size=9))

@@ -19,6 +19,7 @@ from tinyrec import checkpoints
 from tinyrec.device import machine, pick_device, pick_precision
 from tinyrec.evaluate import answer, evaluate
 from tinyrec.official_files import convert
+from tinyrec.puzzles.download import OFFICIAL, bring
 from tinyrec.puzzles.families import FAMILIES, find
 from tinyrec.runs import accuracy, execute, load_run, presets, take
 from tinyrec.train import Diverged
@@ -30,6 +31,19 @@ def make_puzzles(options) -> int:
     """Write new puzzles with one answer each."""
     path = writable_file(options.out)
     print(f"{find(options.family).write(options, path)} puzzles -> {path}")
+    return 0
+
+
+def official_puzzles(options) -> int:
+    """Bring the official puzzles: some to train on, drawn with a seed, and those to test on.
+
+    Afterwards `train PRESET --data DIR` reads them, and `evaluate --data DIR/test.csv`, but for
+    ARC, whose tasks need the puzzle ids of the training that met them.
+    """
+    source = Path(options.source) if options.source else None
+    counts = (options.count, options.test)
+    for drawn in bring(options.family, Path(options.out), *counts, options.seed, source):
+        print(f"{drawn.count} of {drawn.of} puzzles -> {drawn.path} (SHA-256 {drawn.sha256})")
     return 0
 
 
@@ -72,9 +86,7 @@ def evaluate_file(options) -> int:
         answers, run = found.tokens, found.segments.double().mean().item()
     else:
         answers, run = evaluate(model.to(device), puzzles, **how).answers, float(how["segments"])
-    judged = family.judge(puzzles.x, answers)
-    result = accuracy(answers, puzzles) | {
-        **{name: good.double().mean().item() for name, good in judged.items()},
+    result = accuracy(answers, puzzles, family) | {
         "segments": how["segments"],
         "segments_run": run,
         "attempts": options.attempts,
@@ -216,20 +228,32 @@ def parser() -> argparse.ArgumentParser:
         made.set_defaults(call=call)
         return made
 
-    add = command("data", make_puzzles, "make puzzles")
-    families = add.add_subparsers(required=True, dest="family", metavar=" | ".join(FAMILIES))
+    add = command("data", make_puzzles, "make puzzles, or bring the official ones")
+    names = " | ".join([*FAMILIES, *OFFICIAL])
+    families = add.add_subparsers(required=True, dest="family", metavar=names)
     for name, family in FAMILIES.items():
         of = families.add_parser(name)
         family.options(of)
         of.add_argument("--count", type=positive, required=True)
         of.add_argument("--seed", type=natural, default=0)
         of.add_argument("--out", required=True, metavar="FILE.csv[.gz]")
+    for name in OFFICIAL:
+        of = families.add_parser(name, description=official_puzzles.__doc__)
+        of.set_defaults(call=official_puzzles)
+        of.add_argument("--count", type=positive, help="to train on; default: 1000, of ARC all")
+        of.add_argument("--test", type=positive, metavar="N", help="to test on; default: all")
+        of.add_argument("--seed", type=natural, default=0, help="which ones")
+        of.add_argument(
+            "--from", dest="source", metavar="DIR",
+            help="a folder with train.csv and test.csv, or with ARC's tasks, that came another way",
+        )  # fmt: skip
+        of.add_argument("--out", required=True, metavar="DIR")
 
     add = command("train", train_run, "train a model").add_argument
     add("run", metavar="PRESET|CONFIG.json", help=f"one of {', '.join(presets())}, or a file")
     add("--out", required=True, metavar="DIR")
     add("--seed", type=natural, help="of the weights and of every draw")
-    add("--data", metavar="FILE", help="train and test on the puzzles of this file")
+    add("--data", metavar="FILE|DIR", help="train and test on these puzzles")
     add("--resume", action="store_true", help="go on from the checkpoint in DIR")
     add("--minutes", type=float, metavar="M", help="save and stop after so long")
 

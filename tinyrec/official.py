@@ -195,7 +195,7 @@ def our_settings(kind: str, file: File, config: dict) -> dict:
     if missing := [name for name in needed if name not in known]:
         raise ValueError(
             f"official config: add {', '.join(missing)}, which the tensors do not tell "
-            f"(seq_len: 81 for 9x9 grids, 900 for mazes and ARC)"
+            f"(seq_len: 81 for 9x9 grids, 900 for 30x30 ones)"
         )
     ours = {
         name: known[official]

@@ -7,6 +7,7 @@ import time
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 
 import torch
 from torch import nn
@@ -190,30 +191,31 @@ def test(model: nn.Module, puzzles: PuzzleSet, run: Run, dtype: torch.dtype) -> 
     """Accuracy on held-out puzzles: after all segments, as in the official codes, or stopping early
     with several attempts.
     """
-    more = {}
+    family, more = find(run.family), {}
     if run.attempts == 1:
         found = evaluate(model, puzzles, dtype=dtype)
         answers, segments = found.answers, float(model.config.segments)
         q = None if found.q is None else found.q[:, -1]
         more = {"segments_until_yes": found.segments_until_yes}
     else:
-        view = find(run.family).view
-        how = dict(puzzle_ids=puzzles.ids, dtype=dtype, attempts=run.attempts, view=view)
+        how = dict(puzzle_ids=puzzles.ids, dtype=dtype, attempts=run.attempts, view=family.view)
         found = answer(model, puzzles.x, **how)
         answers, segments = found.tokens, found.segments.double().mean().item()
         q = found.q
         first = (found.attempts == 1) & (answers == puzzles.y).all(1)
         more = {"exact_first_attempt": first.double().mean().item()}
-    if score := find(run.family).score:
-        more["score"] = score(run.data, puzzles, answers, q)
-    return {**accuracy(answers, puzzles), "attempts": run.attempts, **more} | {
+    if family.score:
+        more["score"] = family.score(run.data, puzzles, answers, q)
+    return {**accuracy(answers, puzzles, family), "attempts": run.attempts, **more} | {
         "segments": model.config.segments,
         "segments_run": segments,
     }
 
 
-def accuracy(answers: torch.Tensor, puzzles: PuzzleSet) -> dict:
-    """Exact accuracy with its 95 % interval, cell accuracy, and of how many puzzles."""
+def accuracy(answers: torch.Tensor, puzzles: PuzzleSet, family: ModuleType) -> dict:
+    """Exact accuracy with its 95 % interval, cell accuracy, what the family judges, and of how many
+    puzzles.
+    """
     scored = puzzles.y != IGNORE
     right = (answers == puzzles.y) | ~scored
     solved = right.all(1)
@@ -222,6 +224,10 @@ def accuracy(answers: torch.Tensor, puzzles: PuzzleSet) -> dict:
         "interval_95": wilson_interval(int(solved.sum()), len(solved)),
         "cell": right[scored].double().mean().item(),
         "n": len(solved),
+        **{
+            name: good.double().mean().item()
+            for name, good in family.judge(puzzles.x, answers).items()
+        },
     }
 
 

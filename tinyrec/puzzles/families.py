@@ -1,7 +1,8 @@
 """Puzzle families. A family is one module; this is what it must offer, and all that others use.
 
     Data                     a frozen dataclass: which puzzles a run trains and tests on
-    from_file(data, path)    the same wishes, for puzzles from a file
+    from_file(data, path)    the same wishes, for puzzles from a file, or from a folder with
+                             train.csv and test.csv
     make(data)               {"train": PuzzleSet, "test": PuzzleSet, ...}: what is tested on is
                              never seen in training, also not as an image of another puzzle
     shape(data)              how many tokens there are (vocab) and how many a puzzle has (length)
@@ -29,10 +30,12 @@ How a family is drawn stands in tinyrec.show.
 from types import ModuleType
 
 from tinyrec.puzzles.arc import family as arc
+from tinyrec.puzzles.maze import family as maze
 from tinyrec.puzzles.sudoku import family as sudoku
 
 FAMILIES: dict[str, ModuleType] = {
     "sudoku": sudoku,
+    "maze": maze,
     "arc": arc,
 }
 

@@ -5,7 +5,8 @@
     shape(cells)             rows and columns of a puzzle of so many cells;
                              ValueError where none has so many
     block(cells)             a thick line follows after how many rows, after how many columns
-    signs(cells)             the sign of each value, one character each; that of 0 is "."
+    signs(cells)             the sign of each value, one character each; that of 0 is ".", and a
+                             "█" fills its cell
     draw(ax, grid, given, points)
                              write values (cells,) onto an axes where the cell in row r and column c
                              covers (c, r) to (c + 1, r + 1), `points` wide and high; given: bools
@@ -16,10 +17,11 @@ A new one is one file and one line here. What the puzzles are stands in tinyrec.
 
 from types import ModuleType
 
-from tinyrec.show import arc, sudoku
+from tinyrec.show import arc, maze, sudoku
 
 DRAWINGS: dict[str, ModuleType] = {
     "sudoku": sudoku,
+    "maze": maze,
     "arc": arc,
 }
 

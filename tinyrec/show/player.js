@@ -5,6 +5,7 @@ for (const root of document.querySelectorAll("[id^=tinyrec-][data-steps]:not([da
   turn(root, says, step => cells.forEach((cell, i) => {
     const sign = grids[step][i], wrong = marks[step][i] & 1, changed = marks[step][i] & 2;
     cell.textContent = sign === "." ? "" : sign;
+    cell.classList.toggle("solid", sign === "█");
     cell.classList.toggle("wrong", wrong);
     cell.classList.toggle("changed", changed);
     if (wrong || changed) cell.setAttribute("aria-label", (sign === "." ? "blank" : sign)

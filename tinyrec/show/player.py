@@ -63,7 +63,9 @@ class StepPlayer:
 
     def _table(self):
         cells = [
-            f"<td class=given>{html.escape(sign)}</td>" if value else "<td></td>"
+            f'<td class="given{" solid" * (sign == "█")}">{html.escape(sign)}</td>'
+            if value
+            else "<td></td>"
             for value, sign in zip(self.puzzle, self.grids[0], strict=True)
         ]
         rows = "".join(f"<tr>{''.join(row)}</tr>" for row in self._rows(cells))

