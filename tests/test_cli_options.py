@@ -72,7 +72,7 @@ OTHERS = [  # command, option, another value, and what must be given too for it 
     ("data arc", "--source", "more.json", {}),
     ("data arc", "--side", 2, {}),
     ("data arc", "--count", 2, {}),
-    ("data arc", "--seed", 2, {}),
+    ("data arc", "--seed", 1, {}),
     ("data arc", "--out", "b.json", {}),
     ("train", "run", "other.json", {}),
     ("train", "--out", "elsewhere", {}),

@@ -240,12 +240,12 @@ def parser() -> argparse.ArgumentParser:
     for name in OFFICIAL:
         of = families.add_parser(name, description=official_puzzles.__doc__)
         of.set_defaults(call=official_puzzles)
-        of.add_argument("--count", type=positive, help="to train on; default: 1000, of ARC all")
+        of.add_argument("--count", type=positive, help="to train on; default: 1000, of tasks all")
         of.add_argument("--test", type=positive, metavar="N", help="to test on; default: all")
         of.add_argument("--seed", type=natural, default=0, help="which ones")
         of.add_argument(
             "--from", dest="source", metavar="DIR",
-            help="a folder with train.csv and test.csv, or with ARC's tasks, that came another way",
+            help="a folder with train.csv and test.csv, or with tasks, that came another way",
         )  # fmt: skip
         of.add_argument("--out", required=True, metavar="DIR")
 
