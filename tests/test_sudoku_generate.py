@@ -10,8 +10,8 @@ from sudoku_yardsticks import canonical, plain_rating
 from tinyrec.puzzles.sudoku import family, rules
 from tinyrec.puzzles.sudoku import generate as generate_module
 from tinyrec.puzzles.sudoku.classes import fingerprint, normal_grids, solution_class
-from tinyrec.puzzles.sudoku.files import write_csv
 from tinyrec.puzzles.sudoku.dig import dig
+from tinyrec.puzzles.sudoku.files import write_csv
 from tinyrec.puzzles.sudoku.generate import generate, hold_out, split
 from tinyrec.puzzles.sudoku.solve import rate, solve
 

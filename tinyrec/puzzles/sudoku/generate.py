@@ -10,6 +10,7 @@ from tinyrec.puzzles.sudoku.rules import BOXES, layout
 from tinyrec.puzzles.sudoku.solve import BLOCK
 
 FEWEST_CLUES = {4: 4, 6: 8, 9: 17}  # with fewer, no puzzle has just one solution
+STARTS = 256  # puzzles that a search for hard ones begins with: few of them get there
 PATIENCE = 5000  # grids tried in a row without a new puzzle before giving up
 
 
@@ -185,6 +186,7 @@ def _drawer(
     """
 
     def draw(number: int) -> Puzzles:
+        number = max(number, STARTS) if rating else number
         if grids is None:
             solutions = fill(size, number, rng)
         else:
