@@ -125,6 +125,14 @@ def test_wilsons_interval_against_published_values(right, n, low, high):
     assert wilson_interval(right, n) == pytest.approx((low, high), abs=2e-4)
 
 
+def test_an_interval_holds_its_share_and_stays_between_0_and_1():
+    """Rounding put the upper end below 1 for n of n right: a whisker was negative."""
+    for n in range(1, 400):
+        for right in {0, 1, n // 2, n - 1, n}:
+            low, high = wilson_interval(right, n)
+            assert 0 <= low <= right / n <= high <= 1
+
+
 def test_thinking_shows_every_segment_of_the_model():
     model, x = small(), torch.randint(1, 6, (3, 16))
     state = model.initial_state(3)

@@ -22,7 +22,8 @@ def wilson_interval(right: int, n: int, z: float = 1.96) -> tuple[float, float]:
     p, shrink = right / n, 1 + z * z / n
     middle = (p + z * z / (2 * n)) / shrink
     half = z / shrink * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)
+    # p lies between, whatever the rounding says
+    return max(0.0, min(p, middle - half)), min(1.0, max(p, middle + half))
 
 
 @dataclass

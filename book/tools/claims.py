@@ -30,13 +30,13 @@ INSTRUCTIONS = {
     OWN: {},
     "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
 }
-LOWERED = ((0, "float32"), (1, "float32"), (0, "bfloat16"))  # one thread, avx2
+LOWERED = (0, 1)  # seeds, on one thread, in float32: there bfloat16 is emulated and never picked
 
 
 def settings(seeds=SEEDS, precisions=PRECISIONS) -> list[dict]:
     """Every combination that a chapter is run in."""
     grid = [(*each, OWN) for each in product(seeds, precisions, THREADS)]
-    grid += [(seed, each, 1, "avx2") for seed, each in LOWERED if each in precisions]
+    grid += [(seed, PRECISIONS[0], 1, "avx2") for seed in LOWERED]
     return [dict(zip(SETTING, each, strict=True)) for each in grid]
 
 
