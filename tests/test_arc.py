@@ -71,6 +71,15 @@ def test_the_symmetries_have_the_official_numbers_and_can_be_undone(number):
         assert torch.equal(back, tokens)
 
 
+def test_many_grids_are_imaged_in_parts_as_each_alone(monkeypatch):
+    rng = np.random.default_rng(0)
+    tokens = grids.encode([random_grid(rng, 4) for _ in range(11)], 5)
+    how = torch.arange(11) % 8, torch.rand(11, 10).argsort(1), torch.arange(22).view(11, 2) % 2
+    whole = grids.image(tokens, *how)
+    monkeypatch.setattr(grids, "ROWS", 4)
+    assert torch.equal(grids.image(tokens, *how), whole)
+
+
 def test_a_grid_that_is_moved_takes_its_ends_along():
     moved = grids.image(grids.encode([grid("12")], 4), corner=torch.tensor([[2, 1]]))
     assert moved.view(4, 4).tolist() == [[0] * 4, [0] * 4, [0, 3, 4, 1], [0, 1, 1, 0]]

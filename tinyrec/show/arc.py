@@ -8,7 +8,7 @@ from math import isqrt
 
 from matplotlib.patches import Rectangle
 
-from tinyrec.puzzles.arc.grids import BLACK, decode, encode
+from tinyrec.puzzles.arc.grids import BLACK, image
 
 NAME = "ARC grid"
 PALETTE = (
@@ -23,8 +23,7 @@ ROOM = 8  # points a cell must be wide for a digit to be read
 def values(tokens):
     """What a model writes outside of its grid is not drawn: nobody taught it to write there."""
     rows = tokens.cpu().reshape(-1, tokens.shape[-1])
-    grids = encode(decode(rows), isqrt(tokens.shape[-1]))
-    return (grids - BLACK + 1).clamp(min=0).view(tokens.shape).numpy()
+    return (image(rows) - BLACK + 1).clamp(min=0).view(tokens.shape).numpy()
 
 
 def shape(cells):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tinyrec.puzzles import PuzzleSet, shuffled, stream
 from tinyrec.puzzles.arc import tasks, votes
-from tinyrec.puzzles.arc.grids import VOCABULARY, canonical, decode, encode, sizes
+from tinyrec.puzzles.arc.grids import VOCABULARY, canonical, decode, encode, image, sizes
 from tinyrec.puzzles.arc.tasks import LARGEST, Pair, Task
 from tinyrec.puzzles.arc.views import Demonstrations, Views, labels, make_views, puzzle_set
 from tinyrec.settings import Count, Range, Size, check_fields
@@ -169,7 +169,7 @@ def check(x: Tensor) -> str | None:
 
 def judge(x: Tensor, answers: Tensor) -> dict[str, Tensor]:
     """Whether an answer is a grid at all: a rectangle of colours with its border."""
-    again = encode(decode(answers), isqrt(x.shape[1]))
+    again = image(answers)
     return {"grid": ((answers == again) | (again == 0)).all(1) & sizes(answers).all(1)}
 
 

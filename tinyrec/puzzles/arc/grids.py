@@ -13,6 +13,7 @@ from torch import Tensor
 
 PAD, END, BLACK = 0, 1, 2  # colour c is token BLACK + c
 VOCABULARY = 12
+ROWS = 4096  # imaged at once, so that the votes of a whole set fit into memory
 
 # The symmetries of a square in the official order: as it is, three turns to the left, mirrored left
 # to right, top to bottom, along the diagonal and along the other one. Each is told by whether the
@@ -68,6 +69,9 @@ def image(
     symmetry = torch.zeros(n, dtype=torch.long) if symmetry is None else symmetry
     colours = torch.arange(10).expand(n, 10) if colours is None else colours
     corner = torch.zeros(n, 2, dtype=torch.long) if corner is None else corner
+    if n > ROWS:
+        parts = (part.split(ROWS) for part in (tokens, symmetry, colours, corner))
+        return torch.cat([image(*rows) for rows in zip(*parts, strict=True)])
     swap = TRANSPOSED[symmetry][:, None]
     size = torch.where(swap, sizes(tokens).flip(1), sizes(tokens))[..., None]  # (N, 2, 1)
     place = torch.arange(side) - corner[..., None]  # (N, 2, side): rows and columns of the image
