@@ -7,11 +7,13 @@ import shutil
 import pytest
 import torch
 import toy_family
+from arc_by_hand import MIRROR, PAINT, write_tasks
 from commands import decided, decided_folder, puzzle_file
 from test_official import official_arch, official_weights
 from tiny import changed, on_any_machine, write_run
 
 from tinyrec.__main__ import main, parser
+from tinyrec.puzzles.arc.tasks import VERSIONS
 from tinyrec.puzzles.download import OFFICIAL
 from tinyrec.puzzles.families import FAMILIES
 
@@ -24,11 +26,19 @@ def the_same_everywhere():
 
 
 PUZZLE = "...3..4..31....4"  # solved: 1423324143122134
+
+
+def theirs(name: str, folder: str = "official") -> str:
+    """A folder of the form of an official set; see `prepared`."""
+    return f"{folder} tasks" if name in VERSIONS else folder
+
+
 BASES = {
     "data sudoku": {"--size": 4, "--count": 5, "--out": "a.csv"},
+    "data arc": {"--source": "tasks.json", "--count": 1, "--out": "a.json"},
     "data maze": {"--size": 7, "--longer-than": 6, "--count": 3, "--out": "a.csv"},
     **{
-        f"data {name}": {"--count": 5, "--test": 4, "--from": "official", "--out": "drawn"}
+        f"data {name}": {"--count": 5, "--test": 4, "--from": theirs(name), "--out": "drawn"}
         for name in OFFICIAL
     },
     "train": {"run": "run.json", "--out": "out"},
@@ -55,10 +65,15 @@ OTHERS = [  # command, option, another value, and what must be given too for it 
             ("--count", 6),
             ("--test", 5),
             ("--seed", 1),
-            ("--from", "elsewhere"),
+            ("--from", theirs(name, "elsewhere")),
             ("--out", "more"),
         )
     ),
+    ("data arc", "--source", "more.json", {}),
+    ("data arc", "--side", 2, {}),
+    ("data arc", "--count", 2, {}),
+    ("data arc", "--seed", 1, {}),
+    ("data arc", "--out", "b.json", {}),
     ("train", "run", "other.json", {}),
     ("train", "--out", "elsewhere", {}),
     ("train", "--seed", 1, {}),
@@ -112,11 +127,18 @@ def prepared(tmp_path_factory):
     write_run(folder, changed(run, settings=dict(width=32)), "other.json")
     main(["train", str(folder / "run.json"), "--out", str(folder / "half"), "--minutes", "0"])
     puzzle_file(folder / "four.csv", 40)
+    write_tasks(folder / "tasks.json", training={name: PAINT for name in "abcde"})
+    write_tasks(folder / "more.json")
     puzzle_file(folder / "more.csv", 40, seed=8)
     for seed, name in enumerate(("official", "elsewhere")):
         (folder / name).mkdir()
         for part in ("train", "test"):
             puzzle_file(folder / name / f"{part}.csv", 9, seed=seed)
+        for part in ("training", "evaluation"):
+            (folder / f"{name} tasks" / part).mkdir(parents=True)
+            for number in range(9):
+                task = json.dumps(MIRROR if (number + seed) % 2 else PAINT)
+                (folder / f"{name} tasks" / part / f"{number}.json").write_text(task)
     for number, name in enumerate(("model", "another")):
         decided_folder(folder / name, number)
         torch.save(official_weights(decided(number, puzzles=2)), folder / f"step_{7 + number}")

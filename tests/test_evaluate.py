@@ -8,8 +8,7 @@ from tiny import small
 from torch import nan
 
 from tinyrec.evaluate import answer, evaluate, think, wilson_interval
-from tinyrec.losses import IGNORE
-from tinyrec.puzzles import PuzzleSet
+from tinyrec.puzzles import IGNORE, PuzzleSet
 from tinyrec.puzzles.sudoku import rules
 from tinyrec.puzzles.sudoku.generate import generate
 

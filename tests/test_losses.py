@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from tinyrec.carry import Carry, Outputs
-from tinyrec.losses import IGNORE, cell_losses, correct_cells, log_stablemax, segment_loss
-from tinyrec.puzzles import Batch
+from tinyrec.losses import cell_losses, correct_cells, log_stablemax, segment_loss
+from tinyrec.puzzles import IGNORE, Batch
 
 
 def s(x):

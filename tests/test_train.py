@@ -21,11 +21,10 @@ from tiny import (
 )
 
 from tinyrec.evaluate import evaluate
-from tinyrec.losses import IGNORE
 from tinyrec.models.hrm import HRMConfig
 from tinyrec.models.naive import NaiveConfig
 from tinyrec.models.trm import TRMConfig
-from tinyrec.puzzles import PuzzleSet
+from tinyrec.puzzles import IGNORE, PuzzleSet
 from tinyrec.train import Diverged, TrainConfig, Training, make_optimizers, rate, train
 
 # --- it learns ------------------------------------------------------------------------------------

@@ -77,6 +77,10 @@ def judge(x: torch.Tensor, answers: torch.Tensor) -> dict[str, torch.Tensor]:
     return {"turned": (answers == x.flip(1)).all(1)}
 
 
+def score(data: Data, puzzles: PuzzleSet, answers: torch.Tensor, q) -> dict[str, float]:
+    return {"first colour": (answers[:, 0] == puzzles.y[:, 0]).double().mean().item()}
+
+
 def view(x: torch.Tensor, generator: torch.Generator):
     """Other names for the colours."""
     new = torch.rand(len(x), len(COLOURS), generator=generator).argsort(1) + 1

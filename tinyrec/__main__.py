@@ -37,7 +37,8 @@ def make_puzzles(options) -> int:
 def official_puzzles(options) -> int:
     """Bring the official puzzles: some to train on, drawn with a seed, and those to test on.
 
-    Afterwards `train PRESET --data DIR` and `evaluate --data DIR/test.csv` read them.
+    Afterwards `train PRESET --data DIR` reads them, and `evaluate --data DIR/test.csv`, but for
+    ARC, whose tasks need the puzzle ids of the training that met them.
     """
     source = Path(options.source) if options.source else None
     counts = (options.count, options.test)
@@ -239,12 +240,12 @@ def parser() -> argparse.ArgumentParser:
     for name in OFFICIAL:
         of = families.add_parser(name, description=official_puzzles.__doc__)
         of.set_defaults(call=official_puzzles)
-        of.add_argument("--count", type=positive, default=1000, help="to train on; default: 1000")
+        of.add_argument("--count", type=positive, help="to train on; default: 1000, of tasks all")
         of.add_argument("--test", type=positive, metavar="N", help="to test on; default: all")
         of.add_argument("--seed", type=natural, default=0, help="which ones")
         of.add_argument(
             "--from", dest="source", metavar="DIR",
-            help="a folder with train.csv and test.csv, in place of the Hugging Face hub",
+            help="a folder with train.csv and test.csv, or with tasks, that came another way",
         )  # fmt: skip
         of.add_argument("--out", required=True, metavar="DIR")
 

@@ -31,6 +31,8 @@ def accuracy(test: dict) -> str:
     low, high = test["interval_95"]
     text = f"{test['exact']:.1%} exact (95 % interval {low:.1%} to {high:.1%}), "
     text += f"{test['cell']:.2%} of the cells, "
+    for name, share in test.get("score", {}).items():
+        text += f"{name}: {share:.1%}, "
     if test["attempts"] == 1:
         return text + f"after {test['segments']} segments."
     return text + (

@@ -7,8 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tinyrec.carry import Carry, Outputs
-
-IGNORE = -100  # label of a position that is not scored
+from tinyrec.puzzles import IGNORE
 
 
 def log_stablemax(logits: Tensor) -> Tensor:

@@ -16,9 +16,8 @@ from tinyrec.card import card
 from tinyrec.checkpoints import CHECKPOINTS, resume, save, save_training, to_json, write_atomically
 from tinyrec.device import compile_model, machine, pick_device, pick_precision
 from tinyrec.evaluate import answer, evaluate, wilson_interval
-from tinyrec.losses import IGNORE
 from tinyrec.models import MODELS, build
-from tinyrec.puzzles import PuzzleSet
+from tinyrec.puzzles import IGNORE, PuzzleSet
 from tinyrec.puzzles.families import FAMILIES, find
 from tinyrec.ranks import join
 from tinyrec.settings import Size, check_fields
@@ -196,13 +195,17 @@ def test(model: nn.Module, puzzles: PuzzleSet, run: Run, dtype: torch.dtype) -> 
     if run.attempts == 1:
         found = evaluate(model, puzzles, dtype=dtype)
         answers, segments = found.answers, float(model.config.segments)
+        q = None if found.q is None else found.q[:, -1]
         more = {"segments_until_yes": found.segments_until_yes}
     else:
         how = dict(puzzle_ids=puzzles.ids, dtype=dtype, attempts=run.attempts, view=family.view)
         found = answer(model, puzzles.x, **how)
         answers, segments = found.tokens, found.segments.double().mean().item()
+        q = found.q
         first = (found.attempts == 1) & (answers == puzzles.y).all(1)
         more = {"exact_first_attempt": first.double().mean().item()}
+    if family.score:
+        more["score"] = family.score(run.data, puzzles, answers, q)
     return {**accuracy(answers, puzzles, family), "attempts": run.attempts, **more} | {
         "segments": model.config.segments,
         "segments_run": segments,

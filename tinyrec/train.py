@@ -63,7 +63,7 @@ class Training:
     seconds      of training, tests not counted
     reached      whether the first test set's exact accuracy has reached config.target
 
-    ValueError where the ranks cannot share the batch.
+    ValueError where the ranks cannot share the batch, and where the table is too short.
     """
 
     def __init__(
@@ -76,6 +76,11 @@ class Training:
     ):
         self.model, self.puzzles, self.config, self.dtype = model, puzzles, config, dtype
         self.ranks, self.slots = ranks, ranks.slots(config.batch)
+        rows = getattr(model.config, "puzzles", 0)
+        if 0 < rows <= puzzles.highest_id:
+            raise ValueError(
+                f"puzzles is {rows}; the table needs {puzzles.highest_id + 1} rows, one for each id"
+            )
         self.device = next(model.parameters()).device
         self.optimizers = make_optimizers(model, config)
         self.average = moving_average(model, config.ema) if config.ema else None

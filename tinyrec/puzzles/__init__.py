@@ -5,11 +5,13 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+IGNORE = -100  # in an answer: a position that is not scored
 
 
 class Batch(NamedTuple):
@@ -28,7 +30,8 @@ class Batch(NamedTuple):
 
 @dataclass
 class PuzzleSet:
-    """Puzzles as tokens: question x and answer y, integer tensors (N, L); token 0 is padding.
+    """Puzzles as tokens: question x and answer y, integer tensors (N, L); token 0 is padding, and
+    IGNORE in y is not scored.
 
     `ids` (N,) says which puzzles share an embedding; None: the models number all of them 0.
     `augment(x, y, generator) -> (x, y)` gives each puzzle of a batch a random symmetric image;
@@ -52,9 +55,14 @@ class PuzzleSet:
     def __len__(self) -> int:
         return len(self.x)
 
+    @property
+    def highest_id(self) -> int:
+        """Of all that `batch` may draw; 0 without ids."""
+        return 0 if self.ids is None else int(self.ids.max())
+
     def first(self, n: int) -> "PuzzleSet":
         ids = None if self.ids is None else self.ids[:n]
-        return PuzzleSet(self.x[:n], self.y[:n], ids, self.augment)
+        return replace(self, x=self.x[:n], y=self.y[:n], ids=ids)
 
     def batch(self, size: int, seed: int, step: int) -> Batch:
         """The batch of a step, which depends on `seed` and `step` alone.

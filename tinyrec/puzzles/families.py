@@ -13,6 +13,10 @@
                              remark for its asker, such as "has several solutions", or None
     judge(x, answers)        questions and answers, each (N, L) -> {"valid": bools (N,), ...}:
                              the answer keeps the rules, whether it is the stored one or not
+    score(data, puzzles, answers, q)
+                             what a whole set of `make` is scored by beside exact accuracy, from the
+                             answers (N, L) to it and their halting logits (N,) or None:
+                             {"two tries": share, ...}; None for a family that has no such score
     view(x, generator)       a random symmetric image of questions (N, L), and the function that
                              takes answers back; None for a family without symmetries
     read(path)               a file of puzzles -> PuzzleSet
@@ -25,12 +29,14 @@ How a family is drawn stands in tinyrec.show.
 
 from types import ModuleType
 
+from tinyrec.puzzles.arc import family as arc
 from tinyrec.puzzles.maze import family as maze
 from tinyrec.puzzles.sudoku import family as sudoku
 
 FAMILIES: dict[str, ModuleType] = {
     "sudoku": sudoku,
     "maze": maze,
+    "arc": arc,
 }
 
 

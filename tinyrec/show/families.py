@@ -17,11 +17,12 @@ A new one is one file and one line here. What the puzzles are stands in tinyrec.
 
 from types import ModuleType
 
-from tinyrec.show import maze, sudoku
+from tinyrec.show import arc, maze, sudoku
 
 DRAWINGS: dict[str, ModuleType] = {
     "sudoku": sudoku,
     "maze": maze,
+    "arc": arc,
 }
 
 

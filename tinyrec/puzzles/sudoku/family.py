@@ -130,6 +130,7 @@ def judge(x: Tensor, answers: Tensor) -> dict[str, Tensor]:
 
 
 view: Callable = rules.view
+score = None
 
 
 def read(path: str | Path) -> PuzzleSet:
