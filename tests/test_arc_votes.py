@@ -9,7 +9,7 @@ from arc_by_hand import MIRROR, PAINT, grid
 from tinyrec.puzzles.arc.grids import encode
 from tinyrec.puzzles.arc.tasks import make_task
 from tinyrec.puzzles.arc.views import make_views, puzzle_set
-from tinyrec.puzzles.arc.votes import candidates, score
+from tinyrec.puzzles.arc.votes import candidates, share_solved
 
 SIDE = 4
 TASKS = [make_task("", "mirror", MIRROR), make_task("", "paint", PAINT)]
@@ -58,9 +58,9 @@ def test_the_score_is_a_share_of_each_tasks_questions_and_a_mean_over_tasks():
     third, _ = asked([its], [0.0], [6], paint, its)
     found = first | second | third
     assert len(found) == 3
-    assert score(found, 1) == (0 / 2 + 1 / 1) / 2
-    assert score(found, 2) == (1 / 2 + 1 / 1) / 2
-    assert score(found, 3) == 1
+    assert share_solved(found, 1) == (0 / 2 + 1 / 1) / 2
+    assert share_solved(found, 2) == (1 / 2 + 1 / 1) / 2
+    assert share_solved(found, 3) == 1
 
 
 def test_an_answer_of_another_size_is_wrong_and_one_without_a_grid_counts_as_a_vote():

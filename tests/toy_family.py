@@ -77,7 +77,7 @@ def judge(x: torch.Tensor, answers: torch.Tensor) -> dict[str, torch.Tensor]:
     return {"turned": (answers == x.flip(1)).all(1)}
 
 
-def score(data: Data, puzzles: PuzzleSet, answers: torch.Tensor, q) -> dict[str, float]:
+def official_score(data: Data, puzzles: PuzzleSet, answers: torch.Tensor, q) -> dict[str, float]:
     return {"first colour": (answers[:, 0] == puzzles.y[:, 0]).double().mean().item()}
 
 

@@ -204,8 +204,8 @@ def test(model: nn.Module, puzzles: PuzzleSet, run: Run, dtype: torch.dtype) -> 
         q = found.q
         first = (found.attempts == 1) & (answers == puzzles.y).all(1)
         more = {"exact_first_attempt": first.double().mean().item()}
-    if family.score:
-        more["score"] = family.score(run.data, puzzles, answers, q)
+    if family.official_score:
+        more["score"] = family.official_score(run.data, puzzles, answers, q)
     return {**accuracy(answers, puzzles, family), "attempts": run.attempts, **more} | {
         "segments": model.config.segments,
         "segments_run": segments,

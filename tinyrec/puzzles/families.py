@@ -13,7 +13,7 @@
                              remark for its asker, such as "has several solutions", or None
     judge(x, answers)        questions and answers, each (N, L) -> {"valid": bools (N,), ...}:
                              the answer keeps the rules, whether it is the stored one or not
-    score(data, puzzles, answers, q)
+    official_score(data, puzzles, answers, q)
                              what a whole set of `make` is scored by beside exact accuracy, from the
                              answers (N, L) to it and their halting logits (N,) or None:
                              {"two tries": share, ...}; None for a family that has no such score

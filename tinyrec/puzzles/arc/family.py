@@ -131,10 +131,12 @@ def describe(data: Data) -> dict[str, str]:
     }
 
 
-def score(data: Data, puzzles: PuzzleSet, answers: Tensor, q: Tensor | None) -> dict[str, float]:
+def official_score(
+    data: Data, puzzles: PuzzleSet, answers: Tensor, q: Tensor | None
+) -> dict[str, float]:
     """The official score with one try at each question, and with two."""
     found = votes.candidates(choose(data).views, puzzles, answers, q)
-    return {"one try": votes.score(found, 1), "two tries": votes.score(found, 2)}
+    return {"one try": votes.share_solved(found, 1), "two tries": votes.share_solved(found, 2)}
 
 
 def parse(text: str) -> Tensor:

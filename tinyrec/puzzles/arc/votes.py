@@ -50,7 +50,7 @@ def candidates(
     return found
 
 
-def score(found: dict[tuple[int, bytes], list[Candidate]], tries: int) -> float:
+def share_solved(found: dict[tuple[int, bytes], list[Candidate]], tries: int) -> float:
     """The share of a task's questions that one of its `tries` best answers solves; the mean over
     the tasks.
     """

@@ -89,7 +89,7 @@ def describe(data: Data) -> dict[str, str]:
 
 parse, line, picture = rules.parse, rules.line, rules.picture
 check, judge, view = rules.check, rules.judge, rules.view
-score = None
+official_score = None
 
 
 def read(path: str | Path) -> PuzzleSet:

@@ -130,7 +130,7 @@ def judge(x: Tensor, answers: Tensor) -> dict[str, Tensor]:
 
 
 view: Callable = rules.view
-score = None
+official_score = None
 
 
 def read(path: str | Path) -> PuzzleSet:
