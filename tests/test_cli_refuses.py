@@ -75,7 +75,7 @@ def test_missing_files_and_unknown_names_are_named(capsys, tmp_path, model):
     assert "nowhere.csv" in refused(capsys, *words)
     assert "unknown model 'nobody'" in refused(capsys, "solve", "." * 16, "--model", "nobody")
     error = refused(capsys, "train", "sudoku-7x7", "--out", tmp_path / "x")
-    assert "unknown preset 'sudoku-7x7'; expected one of sudoku-4x4, " in error
+    assert "unknown preset 'sudoku-7x7'; expected one of " in error and "sudoku-4x4, " in error
     words = ("convert", tmp_path / "no", "--config", tmp_path / "no.json", "--out", tmp_path / "x")
     assert f"{tmp_path / 'no'}: cannot be read" in refused(capsys, *words)
 
