@@ -96,8 +96,7 @@ class TRM {
     return {y: spread(0), z: spread(d)};
   }
 
-  /**
-   * One segment: T times (n times z <- net(z + y + x), then y <- net(y + z)).
+  /** One segment: T times (n times z <- net(z + y + x), then y <- net(y + z)).
    *
    * tokens (L), state {y, z} -> {state, logits (L, vocab), q: [halt, continue]}.
    * heard(improved, state) is told of every call of the network: "z" or "y", and the state then.
