@@ -116,6 +116,9 @@ def test_nothing_is_loaded_from_elsewhere(html):
     assert sources == []
 
 
+SITE = "/tinyrec/"  # where the book is published
+
+
 def broken_links(html: Path):
     """Each link of a page to a file or a place of the book that is not there."""
     text = {file: file.read_text() for file in html.rglob("*.html")}
@@ -125,7 +128,11 @@ def broken_links(html: Path):
             parts = urlsplit(link.replace("&amp;", "&"))
             if parts.scheme or parts.netloc:
                 continue
-            target = (file.parent / unquote(parts.path)).resolve() if parts.path else file
+            path = unquote(parts.path)
+            if path.startswith(SITE):  # the page of a wrong address is shown at any depth
+                target = html.resolve() / (path.removeprefix(SITE) or "index.html")
+            else:
+                target = (file.parent / path).resolve() if path else file
             if not target.is_file():
                 yield f"{file.relative_to(html)}: no file {link}"
             elif target in places and parts.fragment not in places[target] | {"", "top"}:
@@ -140,9 +147,11 @@ def test_links_inside_the_book_lead_somewhere(html):
 def test_a_broken_link_is_seen(tmp_path):
     (tmp_path / "b.html").write_text('<h1 id="here">B</h1>')
     good = '<a href="b.html#here">b</a> <a href="#own">own</a> <a href="https://example.org/x">'
+    good += '<a href="/tinyrec/b.html">b</a>'
     (tmp_path / "a.html").write_text(f'<p id="own"></p>{good}')
     assert list(broken_links(tmp_path)) == []
-    for link, what in (("c.html", "file"), ("b.html#there", "place"), ("#there", "place")):
+    wrong = ("c.html", "file"), ("/tinyrec/c.html", "file"), ("b.html#there", "place")
+    for link, what in (*wrong, ("#there", "place")):
         (tmp_path / "a.html").write_text(f'<p id="own"></p>{good}<a class="x" href="{link}">')
         assert list(broken_links(tmp_path)) == [f"a.html: no {what} {link}"]
 
