@@ -158,10 +158,7 @@ def shipped(root: Path) -> dict[str, dict]:
 
 def in_the_page(root: Path) -> str:
     """For the page about the network in the page: how it compares with PyTorch's, by size."""
-    file = root / "book" / "results" / "network.json"
-    if not file.exists():
-        return "Not measured yet.\n"
-    found = json.loads(file.read_text())
+    found = json.loads((root / "book" / "results" / "network.json").read_text())
     equal, fast, rounded = [], [], []
     for name, size in found.items():
         apart = size["apart"]
