@@ -50,7 +50,7 @@ def agrees_with_cpu(device: str, steps: int = 5, tolerance: float = 1e-3) -> boo
         x = torch.randint(1, 6, (8, 16))
     try:
         there = small_training(copy.deepcopy(model).to(device), x.to(device), steps)
-    except (RuntimeError, TypeError, NotImplementedError):  # an operation that it does not have
+    except (RuntimeError, TypeError):  # an operation that it does not have
         return False
     here = small_training(model, x, steps)
     return all(abs(a - b) < tolerance for a, b in zip(there, here, strict=True))
