@@ -28,8 +28,11 @@ pdf: .venv/installed ## print the executed book into one PDF, through Chromium (
 
 # One thread for each test, unless you say otherwise: the tensors are tiny, and where
 # cores are shared, torch's waiting threads made the tests four times slower.
-test: lint ## lint, unit tests, parity, notebooks at profile smoke, goldens, pages
-	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} .venv/bin/python -m pytest --nbval-lax
+# A notebook or a page that fails to be made fails again in a test, which says why.
+test: lint ## lint, units, parity, goldens, notebooks and pages at profile smoke, in Chromium too
+	@$(MAKE) --no-print-directory book PROFILE=smoke || true
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} TINYREC_PAGES=build/pages/smoke/_build/html \
+		.venv/bin/python -m pytest --nbval-lax
 
 # make book, with the same PROFILE, builds the pages that are looked at.
 test-browser: .venv/installed ## the built pages in Chromium: links, labels, widths, keys

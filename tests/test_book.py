@@ -108,6 +108,13 @@ def test_buttons_lead_to_the_source(html, notebook):
 
 
 @pytest.mark.notebooks
+def test_a_link_into_the_code_leads_to_the_version_of_the_page(html):
+    text = (html / "book" / "paper_to_code.html").read_text()
+    assert f"{URL}/blob/v{lists.version()}/tinyrec/models/trm.py#L" in text
+    assert f"{URL}/blob/main/" not in "".join((html / f"{p}.html").read_text() for p in pages())
+
+
+@pytest.mark.notebooks
 def test_nothing_is_loaded_from_elsewhere(html):
     """Else a page breaks without a network, and tells others who reads it."""
     text = "".join((html / f"{page}.html").read_text() for page in pages())

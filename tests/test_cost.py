@@ -18,6 +18,7 @@ from tinyrec.models.naive import NaiveConfig, NaiveMLP
         ("hrm", dict(high_cycles=1, low_cycles=3, gradient="full", q_learning=False), 4, 4),
         ("trm", dict(recursions=3, latent_steps=6), 21, 7),
         ("trm", dict(recursions=2, latent_steps=2, gradient="one_step"), 6, 2),
+        ("trm", dict(recursions=2, latent_steps=2, gradient="all"), 6, 6),
     ],
 )
 def test_the_calls_of_a_segment_and_those_with_a_gradient(kind, settings, calls, differentiated):

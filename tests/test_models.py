@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tinyrec.carry import empty_carry, refill, segment
+from tinyrec.cost import peak_bytes
 from tinyrec.models import MODELS, build, kind_of
 from tinyrec.models.hrm import HRM, HRMConfig
 from tinyrec.models.trm import TRM, TRMConfig
@@ -192,6 +193,7 @@ def test_the_papers_parameter_counts(model, config, parameters):
         dict(latents=0),
         dict(latents=6, latent_steps=6),
         dict(gradient="one_step"),
+        dict(gradient="all"),
         dict(recursions=1),
         dict(latent_steps=1),
         dict(prefix=0),
@@ -230,6 +232,7 @@ def calls_with_gradient(model, networks):
     [
         (dict(), (21, 7)),
         (dict(gradient="one_step"), (21, 2)),
+        (dict(gradient="all"), (21, 21)),
         (dict(recursions=1, latent_steps=2), (3, 3)),
         (dict(latents=0), (21, 7)),
         (dict(recursions=2, latent_steps=2), (6, 3)),
@@ -239,6 +242,32 @@ def calls_with_gradient(model, networks):
 def test_calls_of_trm(switches, expected):
     model = small("trm", **switches)
     assert calls_with_gradient(model, [model.network]) == expected
+
+
+def test_the_gradient_through_all_recursions_is_that_of_one_long_chain():
+    """Computed again from checkpoints, it is the same, and far less is kept for it."""
+    model = small("trm", gradient="all", recursions=4)
+    weights = list(model.network.parameters())
+
+    def through_checkpoints():
+        return model(TOKENS, model.initial_state(3))[1].square().mean()
+
+    def in_one_chain():
+        state = model.initial_state(3)
+        x = model.embed(TOKENS, None, torch.float32)
+        for _ in range(4):
+            state = model.latent_recursion(x, state)
+        return model.heads(state[0])[0].square().mean()
+
+    ours, theirs = (torch.autograd.grad(f(), weights) for f in (through_checkpoints, in_one_chain))
+    assert all(
+        torch.allclose(a, b, rtol=1e-4, atol=1e-7) for a, b in zip(ours, theirs, strict=True)
+    )
+    kept = [
+        peak_bytes(model, lambda f=f: torch.autograd.grad(f(), weights))
+        for f in (through_checkpoints, in_one_chain)
+    ]
+    assert kept[0] < 0.5 * kept[1]
 
 
 @pytest.mark.parametrize("gradient, expected", [("one_step", (6, 2)), ("full", (6, 3))])

@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from tinyrec.models.layers import Embedding, Heads, Network, PartsConfig, spread, truncated_normal
 from tinyrec.settings import Count, Size
@@ -24,7 +25,8 @@ class TRMConfig(PartsConfig):
     segments: Size = 16  # N_sup, the most segments that a puzzle gets
     networks: Literal[1, 2] = 1  # 2: one for z, another for y (Table 1, "separate f_H, f_L")
     latents: Count = 1  # z states beside y; 0: a single z and no y; above 1: several (Table 2)
-    gradient: Literal["full", "one_step"] = "full"  # one_step: as in HRM (Table 1)
+    # full: through the last recursion; one_step: as in HRM (Table 1); all: through all recursions
+    gradient: Literal["full", "one_step", "all"] = "full"
     q_learning: bool = False  # HRM's ACT, which needs a second forward pass (Table 1, "w/ ACT")
 
 
@@ -57,18 +59,23 @@ class TRM(nn.Module):
         4).
 
         tokens (B, L), puzzle_ids (B,) or None -> detached state, logits (B, L, vocab), q (B, 2).
+        With gradient="all" the others are differentiated, too: they keep only the state that they
+        began with and are computed again on the way back.
         """
         x = self.embed(tokens, puzzle_ids, state[0].dtype)
-        with torch.no_grad():
-            for _ in range(self.config.recursions - 1):
-                state = self.latent_recursion(x, state)
+        for _ in range(self.config.recursions - 1):
+            if self.config.gradient == "all":
+                state = checkpoint(self.latent_recursion, x, state, use_reentrant=False)
+            else:
+                with torch.no_grad():
+                    state = self.latent_recursion(x, state)
         state = self.latent_recursion(x, state)
         logits, q = self.heads(state[0])
         return tuple(s.detach() for s in state), logits, q
 
     def latent_recursion(self, x: Tensor, state: State) -> State:
         """n times z <- net(z + y + x), then y <- net(y + z)."""
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.gradient == "full"):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.config.gradient != "one_step"):
             for step in range(self.config.latent_steps - 1):
                 state = self.update_latent(x, state, step)
         state = self.update_latent(x, state, self.config.latent_steps - 1)
