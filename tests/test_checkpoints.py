@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny import small
 from torch import nan
+from torch.optim.swa_utils import AveragedModel
 
 from tinyrec import checkpoints
 from tinyrec.checkpoints import (
@@ -23,7 +24,6 @@ from tinyrec.checkpoints import (
     write_atomically,
 )
 from tinyrec.models import MODELS
-from tinyrec.optim import moving_average
 from tinyrec.runs import load_run, make_data
 from tinyrec.runs import test as measure
 
@@ -76,10 +76,10 @@ def test_saving_again_replaces_the_model(tmp_path):
 WRAPPERS = {
     "compiled in place": lambda model: model.compile(backend="eager") or model,
     "compiled": lambda model: torch.compile(model, backend="eager"),
-    "averaged": lambda model: moving_average(model, 0.9),
+    "averaged": AveragedModel,
     "parallel": torch.nn.DataParallel,
-    "parallel, compiled and averaged": lambda model: moving_average(
-        torch.compile(torch.nn.DataParallel(model), backend="eager"), 0.9
+    "parallel, compiled and averaged": lambda model: AveragedModel(
+        torch.compile(torch.nn.DataParallel(model), backend="eager")
     ),
 }
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import QUICK, copying, different, small, state_of, trained
+from tiny import QUICK, copying, different, losses, small, state_of, trained
 
 from tinyrec import device as room
 from tinyrec.checkpoints import resume, save_training
@@ -180,8 +180,6 @@ def test_another_wish_is_an_error(monkeypatch, wish):
 def compiled(monkeypatch):
     """Which modules were compiled, and how; nothing is really compiled."""
     seen = []
-    monkeypatch.setattr(torch, "compile", lambda function: function)
-    monkeypatch.setattr(torch, "ones", lambda *shape, device: torch.zeros(shape))  # on no GPU
     monkeypatch.setattr(
         torch.nn.Module, "compile", lambda self, **how: seen.append((type(self).__name__, how))
     )
@@ -228,13 +226,28 @@ def test_there_may_be_nothing_to_compile(compiled):
         (ImportError("no Triton"), "no Triton"),  # no RuntimeError
     ],
 )
-def test_where_it_does_not_work_one_line_says_why(compiled, monkeypatch, error, reason):
-    def fail(function):
+@pytest.mark.parametrize("steps", [0, LONG])
+def test_where_it_does_not_work_one_line_says_why_and_it_goes_on(monkeypatch, error, reason, steps):
+    """The fault comes up where the segment itself is compiled, at its first call."""
+
+    def fail(*inputs):
         raise error
 
-    monkeypatch.setattr(torch, "compile", fail)
-    assert compile_model(small(), CPU) == f"eager: torch.compile does not work here ({reason})"
-    assert compiled == []
+    def compile_later(self, **how):
+        self._compiled_call_impl = fail
+
+    monkeypatch.setattr(torch.nn.Module, "compile", compile_later)
+    model = small()
+    assert compile_model(model, CPU, steps) == f"eager: torch.compile does not work here ({reason})"
+    assert losses(trained(model, replace(QUICK, steps=2, evaluate_every=1)))
+
+
+def test_to_find_out_leaves_no_gradient_and_no_change(compiled):
+    model = small(puzzles=3)
+    before = copy.deepcopy(model.state_dict())
+    assert compile_model(model, CPU, slots=4, dtype=torch.bfloat16) == "torch.compile"
+    assert all(p.grad is None for p in model.parameters())
+    assert all(torch.equal(before[name], value) for name, value in model.state_dict().items())
 
 
 @torch.no_grad()  # compiling the backward pass too would take as long again

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from scripted import MIXED, Scripted
-from tiny import small
+from tiny import Overwriting, copying, small
 from torch import nan
 
 from tinyrec.evaluate import answer, evaluate, think, wilson_interval
@@ -142,18 +142,14 @@ def test_thinking_shows_every_segment_of_the_model():
         assert all(map(torch.equal, now, state)) and not logits.requires_grad
 
 
-def test_each_state_stays_when_thinking_goes_on():
-    """A model that runs as a CUDA graph writes its next states over those of the call before."""
-
-    class Overwriting(Scripted):
-        buffer = torch.zeros(4, 1)
-
-        def forward(self, tokens, state, puzzle_ids=None):
-            (seen,), logits, q = super().forward(tokens, state)
-            return (self.buffer.copy_(seen),), logits, q
-
-    states = [state[0] for _, _, state in list(think(Overwriting(), X, 2))]
-    assert [state.flatten().tolist() for state in states] == [[1] * 4, [2] * 4]
+def test_each_result_stays_when_thinking_goes_on():
+    """A model that runs as a CUDA graph writes its next results over those of the call before."""
+    plain = small("trm")
+    x = copying(4).x
+    expected = list(think(plain, x, 3))
+    found = list(think(Overwriting(plain), x, 3))
+    for (*one, states), (*other, others) in zip(found, expected, strict=True):
+        assert all(map(torch.equal, (*one, *states), (*other, *others)))
 
 
 def test_progress_is_shown_where_it_is_asked_for(capsys):

@@ -1,9 +1,11 @@
 """Optimisers: what the parity test does not show."""
 
+import copy
 import math
 
 import pytest
 import torch
+from torch.optim import swa_utils
 
 from tinyrec.optim import AdamAtan2, Muon, SignSGD, moving_average
 
@@ -62,12 +64,25 @@ def test_the_moving_average_starts_at_the_first_weights_without_bias_correction(
     model = torch.nn.Linear(1, 1, bias=False)
     model.register_buffer("start", torch.zeros(1))
     torch.nn.init.constant_(model.weight, 1.0)
-    average = moving_average(model, 0.9)
+    average = copy.deepcopy(model)
     for value in (2.0, 3.0):
         torch.nn.init.constant_(model.weight, value)
-        average.update_parameters(model)
-    assert average.module.weight.item() == pytest.approx(0.9 * (0.9 * 1 + 0.1 * 2) + 0.1 * 3)
-    assert model.weight == 3 and "start" in average.module.state_dict()
+        moving_average(average, model, 0.9)
+    assert average.weight.item() == pytest.approx(0.9 * (0.9 * 1 + 0.1 * 2) + 0.1 * 3)
+    assert model.weight == 3
+
+
+def test_the_moving_average_is_pytorchs():
+    torch.manual_seed(0)
+    model = torch.nn.Linear(5, 3)
+    ours = copy.deepcopy(model)
+    theirs = swa_utils.AveragedModel(model, multi_avg_fn=swa_utils.get_ema_multi_avg_fn(0.9))
+    theirs.update_parameters(model)  # its first update copies
+    for _ in range(4):
+        torch.nn.init.normal_(model.weight)
+        moving_average(ours, model, 0.9)
+        theirs.update_parameters(model)
+    assert torch.equal(ours.weight, theirs.module.weight)
 
 
 @pytest.mark.parametrize("shape", [(8, 20), (20, 8), (12, 12)])

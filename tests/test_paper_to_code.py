@@ -283,7 +283,7 @@ ROW = r"(?m)^\| [^|]+ \| `([^`]+)` \| (\d+) \| (\d+) \| (\d+) \|$"
 
 def about(training) -> tuple:
     """All in which one arm of the script can differ from another."""
-    start, bias = training.model.start, training.average.module.heads.halt.bias
+    start, bias = training.model.start, training.average.heads.halt.bias
     return training.config, training.model.config, bool(start.any()), round(bias[0].item())
 
 

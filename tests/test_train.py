@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny import (
     QUICK,
+    Overwriting,
     copying,
     different,
     eager_to_halt,
@@ -20,11 +21,13 @@ from tiny import (
     trained,
 )
 
+from tinyrec.cost import peak_bytes
 from tinyrec.evaluate import evaluate
 from tinyrec.models.hrm import HRMConfig
 from tinyrec.models.naive import NaiveConfig
 from tinyrec.models.trm import TRMConfig
 from tinyrec.puzzles import IGNORE, PuzzleSet
+from tinyrec.ranks import Ranks
 from tinyrec.train import Diverged, TrainConfig, Training, make_optimizers, rate, train
 
 # --- it learns ------------------------------------------------------------------------------------
@@ -172,7 +175,8 @@ def short(config: TrainConfig, kind: str = "trm", **settings) -> Training:
 
 
 def test_no_setting_of_training_is_without_its_test():
-    assert {name for name, _ in OTHER} == {field.name for field in fields(TrainConfig)}
+    others = {name for name, _ in OTHER} | {"parts"}  # parts has a test of its own below
+    assert others == {field.name for field in fields(TrainConfig)}
 
 
 @pytest.mark.parametrize("name, value", OTHER, ids=lambda part: str(part))
@@ -300,6 +304,55 @@ def test_the_gradient_of_a_step_is_that_of_the_mean_over_its_slots():
         training.advance()
     for one, two in zip(found[1], found[2], strict=True):
         torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("kind, settings", [("trm", {}), ("trm", dict(puzzles=5)), ("hrm", {})])
+def test_a_batch_in_parts_takes_the_same_steps(kind, settings):
+    """But for rounding; by plain gradient descent, which notices a gradient of the wrong size."""
+
+    def found(parts):
+        model = eager_to_halt(small(kind, segments=3, **settings))
+        config = replace(QUICK, steps=20, evaluate_every=1, parts=parts)
+        training = Training(model, copying(ids=settings.get("puzzles", 0)), config)
+        weights = [p for name, p in model.named_parameters() if name != "embed.puzzles"]
+        descent = torch.optim.SGD(weights, lr=0.1)
+        descent.param_groups[0]["peak"] = 0.1
+        training.optimizers[0] = descent
+        train(training, quiet=True)
+        return training.history, training.carry
+
+    (whole, carry), (parts, other) = found(1), found(4)
+    for one, two in zip(timeless(whole), timeless(parts), strict=True):
+        assert one == pytest.approx(two, abs=1e-5)
+    assert torch.equal(carry.puzzles.x, other.puzzles.x)
+    assert torch.equal(carry.segments, other.segments)
+
+
+def test_a_batch_in_parts_keeps_less_for_the_gradient():
+    def kept(parts):
+        training = Training(small(), copying(), replace(QUICK, parts=parts))
+        return peak_bytes(training.model, training.advance)
+
+    assert kept(4) < 0.3 * kept(1)
+
+
+@pytest.mark.parametrize("batch, parts, ranks", [(16, 3, 1), (16, 16, 2)])
+def test_a_batch_that_has_no_such_parts_is_named(batch, parts, ranks):
+    message = f"{batch // ranks} slots cannot be worked on in {parts} parts alike"
+    with pytest.raises(ValueError, match=message):
+        Training(small(), copying(), replace(QUICK, parts=parts), ranks=Ranks(0, ranks))
+
+
+@pytest.mark.parametrize("settings", [{}, dict(q_learning=True)])
+@pytest.mark.parametrize("ema, parts", [(0.0, 1), (0.0, 2), (0.9, 1)])
+def test_a_model_that_overwrites_its_results_trains_alike(settings, ema, parts):
+    """As CUDA graphs do, with tests on the way by the very model that trains."""
+    config = replace(QUICK, steps=6, evaluate_every=2, ema=ema, parts=parts)
+    plain, other = (
+        outcome(trained(model, config, tests={"test": copying(24)}))
+        for model in (small(**settings), Overwriting(small(**settings)))
+    )
+    assert plain[1] == other[1]
 
 
 def test_the_average_takes_each_step_after_the_weights_have_moved():

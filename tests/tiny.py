@@ -43,6 +43,27 @@ def small(kind: str = "trm", **settings) -> torch.nn.Module:
     return build(kind, SMALLEST[kind] | settings)
 
 
+class Overwriting(torch.nn.Module):
+    """Writes its results over those of the call before, as CUDA graphs do."""
+
+    def __init__(self, model: torch.nn.Module):
+        super().__init__()
+        self.model, self.config, self.before = model, model.config, {}
+        self.initial_state = model.initial_state
+
+    def forward(self, tokens, state, puzzle_ids=None):
+        state, logits, q = self.model(tokens, state, puzzle_ids)
+        if torch.is_grad_enabled():
+            return tuple(self.over(str(n), part) for n, part in enumerate(state)), logits, q
+        made = (*state, logits, q)
+        *state, logits, q = (self.over(f"test {n}", part) for n, part in enumerate(made))
+        return tuple(state), logits, q
+
+    def over(self, name, part):
+        buffer = self.before.setdefault(name, part.clone())
+        return buffer.copy_(part) if buffer.shape == part.shape else part
+
+
 def eager_to_halt(model: torch.nn.Module) -> torch.nn.Module:
     """Halts at once but for exploration; fresh weights never halt before the last segment."""
     torch.nn.init.constant_(model.heads.halt.bias, 5.0)
@@ -117,7 +138,7 @@ def on_any_machine(patch) -> None:
     """
     for module in ("runs", "__main__"):
         patch.setattr(f"tinyrec.{module}.pick_device", lambda: torch.device("cpu"))
-    patch.setattr("tinyrec.runs.compile_model", lambda model, device, steps: "eager")
+    patch.setattr("tinyrec.runs.compile_model", lambda *what: "eager")
     patch.setenv("CUDA_VISIBLE_DEVICES", "")
     patch.setenv("TINYREC_PRECISION", "float32")
     patch.setenv("TORCHDYNAMO_DISABLE", "1")

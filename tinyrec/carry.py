@@ -5,6 +5,7 @@ batch. A slot whose puzzle has halted takes a new puzzle and the initial state a
 next step; the others keep theirs. So one batch holds puzzles at different depths.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -22,6 +23,11 @@ class Carry:
     segments: Tensor  # (B,) segments that the slot's puzzle has had
     halted: Tensor  # (B,) bool: takes a new puzzle at the next step
 
+    def part(self, rows: slice) -> "Carry":
+        """These slots alone."""
+        state = tuple(part[rows] for part in self.state)
+        return Carry(state, self.puzzles.part(rows), self.segments[rows], self.halted[rows])
+
 
 @dataclass
 class Outputs:
@@ -30,6 +36,23 @@ class Outputs:
     logits: Tensor  # (B, L, vocab)
     q: Tensor | None  # (B, 2) halt and continue, or None where a model has no say in halting
     target_continue: Tensor | None  # (B,) Q-learning's target for q_continue
+
+
+def join(parts: list[Carry]) -> Carry:
+    """The slots of all parts, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    ids = [part.puzzles.ids for part in parts]
+    return Carry(
+        tuple(map(torch.cat, zip(*(part.state for part in parts), strict=True))),
+        Batch(
+            torch.cat([part.puzzles.x for part in parts]),
+            torch.cat([part.puzzles.y for part in parts]),
+            None if ids[0] is None else torch.cat(ids),
+        ),
+        torch.cat([part.segments for part in parts]),
+        torch.cat([part.halted for part in parts]),
+    )
 
 
 def empty_carry(model: nn.Module, batch: Batch, dtype: torch.dtype = torch.float32) -> Carry:
@@ -82,9 +105,9 @@ def halting_logit(q: Tensor, config) -> Tensor:
     return q[..., 0] - q[..., 1] if config.q_learning else q[..., 0]
 
 
-def own(state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """A copy: a model that runs as a CUDA graph writes its next states over those of this call."""
-    return tuple(part.clone() for part in state)
+def own(parts: Iterable[Tensor | None]) -> tuple[Tensor | None, ...]:
+    """A copy: a model that runs as a CUDA graph writes its next results over those of this call."""
+    return tuple(None if part is None else part.clone() for part in parts)
 
 
 def segment(model: nn.Module, carry: Carry, minimum: Tensor | None = None) -> tuple[Carry, Outputs]:

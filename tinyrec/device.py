@@ -92,8 +92,17 @@ def pick_precision(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def compile_model(model: nn.Module, device: torch.device, steps: int = 0) -> str:
+def compile_model(
+    model: nn.Module,
+    device: torch.device,
+    steps: int = 0,
+    slots: int = 64,
+    dtype: torch.dtype = torch.float32,
+) -> str:
     """Let torch.compile fuse the model in place, where it works; says in one line what happened.
+
+    To find out, one segment of so many slots goes forward and backward. A training of as many slots
+    in that dtype then begins without compiling again.
 
     On a GPU the whole segment becomes CUDA graphs, one forward and one backward, so that its
     hundreds of kernels need not be launched one by one. On a CPU each block of the networks is
@@ -107,18 +116,39 @@ def compile_model(model: nn.Module, device: torch.device, steps: int = 0) -> str
         return "eager: this model has nothing to compile"
     if device.type == "mps":
         return "eager: torch.compile is not used on Apple GPUs"
-    try:
-        torch.compile(lambda x: x.sin() + 1)(torch.ones(2, device=device))
-    except Exception as error:  # no C++ compiler, no Triton, an unsupported Python, ...
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        return f"eager: torch.compile does not work here ({reason[:90]})"
     torch.compiler.reset()
     if model.config.puzzles or (device.type == "cpu" and steps < LONG):
-        for network in networks:  # the table's sparse gradient stays outside
-            network.compile()
+        parts, how = networks, {}  # the table's sparse gradient stays outside
     else:
-        model.compile(mode="reduce-overhead" if device.type == "cuda" else None, dynamic=False)
+        mode = "reduce-overhead" if device.type == "cuda" else None
+        parts, how = [model], dict(mode=mode, dynamic=False)
+    try:
+        for part in parts:
+            part.compile(**how)
+        one_segment(model, slots, dtype)
+    except Exception as error:  # no C++ compiler, no Triton, an unsupported Python, ...
+        for part in parts:
+            part._compiled_call_impl = None  # as if it had never been asked
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        return f"eager: torch.compile does not work here ({reason[:90]})"
     return "torch.compile"
+
+
+def one_segment(model: nn.Module, slots: int, dtype: torch.dtype) -> None:
+    """Forward and backward, as a training's first step goes; the model stays as it is."""
+    x = torch.ones(slots, model.config.length, dtype=torch.long, device=model.start.device)
+    ids = x[:, 0] - 1 if model.config.puzzles else None
+    batch = Batch(x, x, ids)
+    carry, outputs = segment(model, refill(model, empty_carry(model, batch, dtype), batch))
+    torch.autograd.grad(segment_loss(carry, outputs)[0], list(model.parameters()))
+
+
+def wait(device: torch.device) -> None:
+    """Until a GPU has done what it was given: before a clock is read."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def machine(device: torch.device) -> dict[str, str | int]:

@@ -89,8 +89,8 @@ def think(
     check_tokens(model, tokens)
     state = model.initial_state(len(tokens), dtype)
     for _ in range(segments):
-        state, logits, q = model(tokens, state, puzzle_ids)
-        state = own(state)
+        state, *said = model(tokens, state, puzzle_ids)
+        state, (logits, q) = own(state), own(said)
         yield logits, q, state
 
 

@@ -1,10 +1,9 @@
-"""Adam-atan2 and SignSGD as the official code has them, and Muon.
+"""Adam-atan2 and SignSGD as the official code has them, Muon, and the moving average.
 
-AdamW and the moving average are PyTorch's own.
+AdamW is PyTorch's own. Nothing here makes a GPU wait: no number is read, no shape depends on one.
 """
 
 import torch
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class AdamAtan2(torch.optim.Optimizer):
@@ -99,19 +98,21 @@ class SignSGD(torch.optim.Optimizer):
     def step(self):
         for group in self.param_groups:
             for p in (p for p in group["params"] if p.grad is not None):
-                grad = p.grad.coalesce()  # sums the rows that occur more than once
-                rows, total = grad.indices()[0], grad.values()
+                # Of each row in the batch, the sum over all rows alike. (To coalesce them would ask
+                # the device how many there are, and wait.) Rows alike are then written alike.
+                rows, values = p.grad._indices()[0], p.grad._values()
+                total = (rows[:, None] == rows).to(values.dtype) @ values
                 p[rows] = (
                     p[rows] * (1 - group["lr"] * group["weight_decay"]) - group["lr"] * total.sign()
                 )
 
 
-def moving_average(model: torch.nn.Module, decay: float) -> AveragedModel:
-    """An exponential moving average that starts at the model's weights as they are now, without
-    bias correction.
+@torch.no_grad()
+def moving_average(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
+    """Move an average of a model's weights on by one step: a <- decay * a + (1 - decay) * w.
+
+    It begins as a copy of the model, without bias correction.
     """
-    with torch.device("cpu"):  # its count of updates, whatever the default device is
-        average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay))
-    # PyTorch's first update copies; after it, each is decay * old + (1 - decay) * new
-    average.update_parameters(model)
-    return average
+    pairs = zip(average.parameters(), model.parameters(), strict=True)
+    for mean, weight in pairs:
+        mean.lerp_(weight, 1 - decay)

@@ -152,7 +152,10 @@ def execute(
     if again:
         for remark in resume(training, out, about):
             say(remark)
-    how = compile_model(model, device, run.training.steps)
+    clock = time.perf_counter()
+    slots = run.training.batch // (ranks.count * run.training.parts)
+    how = compile_model(model, device, run.training.steps, slots, dtype)
+    training.seconds += time.perf_counter() - clock  # it runs, or compiles, a step's segment
     precision = str(dtype).removeprefix("torch.")
     size = sum(p.numel() for p in model.parameters())
     say(f"{run.name}: {size:,} parameters, {device}, {precision}, {how}", flush=True)

@@ -1,5 +1,6 @@
 """Training: one step is one segment for every slot of the persistent carry."""
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from tinyrec.carry import Carry, draw_minimum, empty_carry, refill, segment
+from tinyrec.carry import Carry, draw_minimum, empty_carry, join, refill, segment
+from tinyrec.device import wait
 from tinyrec.evaluate import evaluate
 from tinyrec.interrupts import asked_to_stop
 from tinyrec.losses import segment_loss
@@ -26,6 +28,7 @@ class TrainConfig:
 
     steps: Size = 65_104  # optimiser steps; each is one segment for every slot
     batch: Size = 768  # slots
+    parts: Size = 1  # that the slots are worked on in, one after another: less memory, same step
     optimizer: Literal["adam_atan2", "adamw", "muon"] = "adam_atan2"
     learning_rate: Number = 1e-4
     betas: tuple[Decay, Decay] = (0.9, 0.95)
@@ -63,7 +66,8 @@ class Training:
     seconds      of training, tests not counted
     reached      whether the first test set's exact accuracy has reached config.target
 
-    ValueError where the ranks cannot share the batch, and where the table is too short.
+    ValueError where the batch cannot be shared by ranks and parts, and where the table is too
+    short.
     """
 
     def __init__(
@@ -76,6 +80,11 @@ class Training:
     ):
         self.model, self.puzzles, self.config, self.dtype = model, puzzles, config, dtype
         self.ranks, self.slots = ranks, ranks.slots(config.batch)
+        own = config.batch // ranks.count
+        if own % config.parts:
+            raise ValueError(f"{own} slots cannot be worked on in {config.parts} parts alike")
+        size = own // config.parts
+        self.parts = [slice(start, start + size) for start in range(0, own, size)]
         rows = getattr(model.config, "puzzles", 0)
         if 0 < rows <= puzzles.highest_id:
             raise ValueError(
@@ -83,7 +92,7 @@ class Training:
             )
         self.device = next(model.parameters()).device
         self.optimizers = make_optimizers(model, config)
-        self.average = moving_average(model, config.ema) if config.ema else None
+        self.average = copy.deepcopy(model) if config.ema else None
         self.carry: Carry | None = None
         self.step, self.seconds, self.reached = 0, 0.0, False
         self.sums: dict[str, Tensor] = {}
@@ -92,7 +101,7 @@ class Training:
     @property
     def averaged(self) -> nn.Module:
         """The model to use: the moving average where there is one, in evaluation mode."""
-        return (self.average.module if self.average else self.model).eval()
+        return (self.average or self.model).eval()
 
     @property
     def finished(self) -> bool:
@@ -110,10 +119,17 @@ class Training:
         """One optimiser step. Diverged, before the weights change, where the loss is no number."""
         c, model = self.config, self.model.train()
         batch, minimum = self.draw()
-        carry = self.carry or empty_carry(model, batch, self.dtype)
-        self.carry, outputs = segment(model, refill(model, carry, batch), minimum)
-        loss, metrics = segment_loss(self.carry, outputs, c.loss, c.halt_weight)
-        (loss / self.ranks.count).backward()
+        carry = refill(model, self.carry or empty_carry(model, batch, self.dtype), batch)
+        carries, metrics = [], {}
+        for rows in self.parts:
+            part, outputs = segment(model, carry.part(rows), minimum[rows])
+            loss, found = segment_loss(part, outputs, c.loss, c.halt_weight)
+            (loss / (self.ranks.count * len(self.parts))).backward()
+            if len(self.parts) > 1:
+                own_gradients(model)
+            carries.append(part)
+            metrics = {name: metrics.get(name, 0) + value for name, value in found.items()}
+        self.carry = join(carries)
         metrics = self.ranks.add_up(model, metrics)
         self.check(sum(value for name, value in metrics.items() if name.endswith("_loss")))
         for optimizer in self.optimizers:
@@ -122,15 +138,20 @@ class Training:
             optimizer.step()
             optimizer.zero_grad()
         if self.average:
-            self.average.update_parameters(model)
+            moving_average(self.average, model, c.ema)
         for name, value in metrics.items():
             self.sums[name] = self.sums.get(name, 0) + value
         self.sums["slots"] = self.sums.get("slots", torch.tensor(0, device="cpu")) + c.batch
         self.step += 1
 
+    @property
+    def reads(self) -> bool:
+        """Whether numbers may be read at this step: a GPU waits meanwhile, hence not at each."""
+        return self.device.type == "cpu" or self.step % 20 == 0
+
     def check(self, loss: Tensor) -> None:
-        """On a GPU only now and then: reading a number makes it wait."""
-        if (self.device.type == "cpu" or self.step % 20 == 0) and not math.isfinite(loss):
+        """On a GPU only now and then."""
+        if self.reads and not math.isfinite(loss):
             learning_rate = self.config.learning_rate * rate(self.step, self.config)
             raise Diverged(
                 f"step {self.step + 1}: the loss is {float(loss)} (learning rate "
@@ -194,14 +215,17 @@ def train(
         for step in range(training.step + 1, config.steps + 1):
             if training.finished:
                 break
+            tested = step == config.steps or (
+                config.evaluate_every and step % config.evaluate_every == 0
+            )
             clock = time.perf_counter()
             training.advance()
+            if tested:
+                wait(training.device)
             training.seconds += time.perf_counter() - clock
             progress.update()
 
-            if step == config.steps or (
-                config.evaluate_every and step % config.evaluate_every == 0
-            ):
+            if tested:
                 entry = training.report(tests)
                 exact = {name: f"{entry[name]:.1%}" for name in tests if name in entry}
             elif step % 20 == 0 and not progress.disable:
@@ -209,8 +233,11 @@ def train(
 
             now = time.perf_counter()
             late, due = now - began > 60 * minutes, now - saved > save_every
-            wishes = bool(asked), late, training.reached, bool(save) and due
-            stop, late, training.reached, due = ranks.agree(*wishes, device=training.device)
+            if ranks.count == 1 or training.reads or tested:  # all ranks ask together
+                wishes = bool(asked), late, training.reached, bool(save) and due
+                stop, late, training.reached, due = ranks.agree(*wishes, device=training.device)
+            else:
+                stop = late = due = False
             if due or (save and (stop or late or training.finished)):
                 save(training)
                 saved = time.perf_counter()
@@ -221,6 +248,13 @@ def train(
     if stop:
         return asked[0] if asked else "interrupted"  # or another rank was asked
     return "out of time"
+
+
+def own_gradients(model: nn.Module) -> None:
+    """Copy them: the CUDA graph that made them writes the next part's over them."""
+    for p in model.parameters():
+        if p.grad is not None:
+            p.grad = p.grad.clone()
 
 
 def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:

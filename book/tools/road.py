@@ -65,7 +65,7 @@ def measure(job: dict) -> dict:
     torch.manual_seed(job["seed"])
     model, sets, device = make_model(run), make_data(run), pick_device()
     dtype = torch.float32 if job["model"] == "naive" else pick_precision(device)
-    how = compile_model(model.to(device), device, steps)
+    how = compile_model(model.to(device), device, steps, batch, dtype)
     training = Training(model, sets["train"], run.training, dtype)
     start = time.perf_counter()
     train(training, {"test": sets["test"].first(200)}, quiet=True)

@@ -22,7 +22,7 @@ class Batch(NamedTuple):
     ids: Tensor | None  # (B,) which row of a model's table of puzzle embeddings each one has
 
     def to(self, device: torch.device) -> "Batch":
-        return Batch(*(None if part is None else part.to(device) for part in self))
+        return Batch(*(None if part is None else moved(part, device) for part in self))
 
     def part(self, rows: slice) -> "Batch":
         return Batch(*(None if part is None else part[rows] for part in self))
@@ -81,6 +81,13 @@ class PuzzleSet:
         if self.augment:
             x, y = self.augment(x, y, stream(seed, "augment", step))
         return Batch(x, y, None if self.ids is None else self.ids[rows])
+
+
+def moved(part: Tensor, device: torch.device) -> Tensor:
+    """On the device. A CUDA GPU goes on with its work meanwhile; it would wait for other memory."""
+    if device.type == "cuda" and part.device.type == "cpu":
+        part = part.pin_memory()
+    return part.to(device, non_blocking=device.type == "cuda")
 
 
 def shuffled(n: int, generator: torch.Generator) -> Tensor:
