@@ -12,18 +12,21 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
 from tinyrec import checkpoints
 from tinyrec.device import machine, pick_device, pick_precision
 from tinyrec.evaluate import answer, evaluate
-from tinyrec.official_files import convert
+from tinyrec.hub import is_name
+from tinyrec.official_files import convert, from_hub
 from tinyrec.puzzles.download import OFFICIAL, bring
 from tinyrec.puzzles.families import FAMILIES, find
 from tinyrec.runs import accuracy, execute, load_run, presets, take
 from tinyrec.train import Diverged
 
+MODEL = "a shipped model, a folder, or an official checkpoint on the Hugging Face hub"
 STOPPED = {"interrupted": 130, "terminated": 143, "out of time": 0, "finished": 0}
 
 
@@ -73,8 +76,9 @@ def evaluate_file(options) -> int:
     segments is the most that an attempt may take, segments_run the mean that a puzzle took, in all
     its attempts.
     """
-    model, family = load(options)
+    family = family_of(options)
     puzzles = family.read(options.data).first(options.limit)
+    model = load(options, puzzles.x.shape[1])
     device = pick_device()
     dtype = pick_precision(device)
     how = dict(segments=options.segments or model.config.segments, dtype=dtype)
@@ -108,7 +112,8 @@ def solve(options) -> int:
     x = family.parse(options.puzzle)
     remark = family.check(x)
     options.model = options.model or checkpoints.shipped_for(options.family, len(x))
-    model, family = load(options)
+    family = family_of(options)
+    model = load(options, len(x))
     if len(x) != model.config.length:
         raise ValueError(
             f"the puzzle has {len(x)} cells; {options.model} solves those of {model.config.length}"
@@ -182,11 +187,19 @@ def convert_official(options) -> int:
     return 0
 
 
-def load(options) -> tuple[torch.nn.Module, object]:
-    """The model, and the family of its puzzles: as its config says, or as was asked."""
+def load(options, length: int) -> torch.nn.Module:
+    """The model; one from the hub for puzzles of so many cells."""
+    if is_name(options.model):
+        return from_hub(options.model, length)
+    return checkpoints.load_model(options.model)
+
+
+def family_of(options) -> ModuleType:
+    """The family of a model's puzzles: as its config says, or as was asked."""
+    if is_name(options.model):
+        return find(options.family)
     folder = checkpoints.find_folder(options.model)
-    name = checkpoints.about(folder).get("family", options.family)
-    return checkpoints.load(folder), find(name)
+    return find(checkpoints.about(folder).get("family", options.family))
 
 
 def writable_file(name: str) -> Path:
@@ -258,7 +271,7 @@ def parser() -> argparse.ArgumentParser:
     add("--minutes", type=float, metavar="M", help="save and stop after so long")
 
     add = command("evaluate", evaluate_file, "measure a model").add_argument
-    add("--model", required=True, metavar="NAME|DIR")
+    add("--model", required=True, metavar="NAME|DIR|OWNER/NAME[:FILE]", help=MODEL)
     add("--data", required=True, metavar="FILE.csv[.gz]")
     add("--family", choices=FAMILIES, default=next(iter(FAMILIES)))
     add("--limit", type=positive, metavar="N", help="only the first N puzzles")
@@ -272,7 +285,10 @@ def parser() -> argparse.ArgumentParser:
 
     add = command("solve", solve, "answer one puzzle").add_argument
     add("puzzle", metavar="PUZZLE", help="as text; . or 0 for blanks, borders are allowed")
-    add("--model", metavar="NAME|DIR", help="default: the shipped one of that size")
+    add(
+        "--model", metavar="NAME|DIR|OWNER/NAME[:FILE]",
+        help=f"{MODEL}; default: the shipped one of that size",
+    )  # fmt: skip
     add("--family", choices=FAMILIES, default=next(iter(FAMILIES)))
     add("--segments", type=positive, help="at most; default: the model's own number")
     add("--attempts", type=positive, default=8, help="at most; default: 8")

@@ -11,7 +11,19 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tinyrec.checkpoints import save
+from tinyrec.hub import checkpoint
 from tinyrec.official import from_official
+
+
+def from_hub(name: str, length: int) -> nn.Module:
+    """The model of an official checkpoint on the hub, OWNER/NAME or OWNER/NAME:FILE.
+
+    `length` says how many cells its puzzles have, where the configuration does not. ValueError
+    where there is no such checkpoint, or no network.
+    """
+    found = checkpoint(name)
+    weights, _ = read_weights(found.weights)
+    return from_official(weights, {"seq_len": length} | read_config(found.config))
 
 
 def convert(file: Path, config: Path, out: Path) -> nn.Module:

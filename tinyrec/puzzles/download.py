@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinyrec.hub import fetch
 from tinyrec.puzzles.arc import tasks
 from tinyrec.puzzles.files import HEADER, in_folder, open_text, write_text
 
@@ -55,7 +56,7 @@ def bring(
     if name in tasks.VERSIONS:
         return draw_tasks(name, out, (train, test), seed, source)
     for part, count in ("train", 1000 if train is None else train), ("test", test):
-        path = in_folder(source, part) if source else fetch(official.repository, f"{part}.csv")
+        path = in_folder(source, part) if source else fetched(official.repository, f"{part}.csv")
         rows = count_rows(path)
         if not source and rows != official.rows[part]:
             raise ValueError(
@@ -95,23 +96,13 @@ def draw_tasks(
     return drawn
 
 
-def fetch(repository: str, name: str) -> Path:
-    """A file of a data set on the hub, downloaded unless this machine has it already."""
-    instead = (
+def fetched(repository: str, name: str) -> Path:
+    return fetch(
+        repository,
+        name,
         f"or download train.csv and test.csv of the data set {repository} from the Hugging Face "
-        f"hub elsewhere, and name their folder: --from DIR"
+        f"hub elsewhere, and name their folder: --from DIR",
     )
-    try:
-        from huggingface_hub import hf_hub_download  # needed here alone, so no dependency
-    except ImportError as error:
-        raise ValueError(
-            f"this takes huggingface_hub: install it (pip install huggingface_hub), {instead}"
-        ) from error
-    try:
-        return Path(hf_hub_download(repository, name, repo_type="dataset"))
-    except (OSError, ValueError) as error:  # no network, or no such data set
-        why = str(error).strip().partition("\n")[0]
-        raise ValueError(f"{name} cannot be downloaded ({why}): try again, {instead}") from error
 
 
 def count_rows(path: Path) -> int:
