@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help book pdf test test-browser lint goldens claims road bench bench-gpu clean
+.PHONY: help book pdf test test-browser lint goldens claims road bench gpu bench-gpu clean
 
 # smoke (seconds, for tests), cpu (minutes) or gpu (full size)
 PROFILE ?= cpu
@@ -97,6 +97,12 @@ PEER = tiny-recursive-model==0.0.15 einops==0.8.2 ema-pytorch==0.8.3
 bench: .venv/installed ## time it all on this machine, renew the page (PARTS="throughput memory ...")
 	@.venv/bin/python -m pip install --quiet --no-deps $(PEER)
 	@.venv/bin/python tests/benchmarks/bench.py $(PARTS)
+
+# Each notebook whose copy is still true is skipped, so that after a stop the same call goes on.
+gpu: PROFILE = gpu
+gpu: book ## all that a CUDA GPU shows: chapters at full size, what is certain, times (PROFILE=)
+	@.venv/bin/python -m pytest --nbval-lax notebooks
+	@$(if $(filter gpu,$(PROFILE)),$(MAKE) --no-print-directory bench-gpu)
 
 bench-gpu: .venv/installed ## the same for full-size training on a CUDA GPU
 	@.venv/bin/python tests/benchmarks/gpu.py --out book/results/bench-gpu.json
