@@ -99,18 +99,23 @@ def test_the_halting_head_starts_at_minus_five_and_reads_position_0():
 
 
 def test_inner_sizes_are_rounded_up():
-    assert SwiGLU(512, 4.0, 256).down.weight.shape == (512, 1536)
-    assert SwiGLU(97, 4.0, 256).down.weight.shape == (97, 512)
-    assert SwiGLU(81, 4.0, 256).down.weight.shape == (81, 256)
-    assert SwiGLU(8, 0.0, 32).down.weight.shape == (8, 32)
+    paper = PartsConfig()
+    assert SwiGLU(512, paper).down.weight.shape == (512, 1536)
+    assert SwiGLU(97, paper).down.weight.shape == (97, 512)
+    assert SwiGLU(81, paper).down.weight.shape == (81, 256)
+    assert SwiGLU(8, PartsConfig(expansion=0.0, multiple=32)).down.weight.shape == (8, 32)
 
 
+@pytest.mark.parametrize("kind", ["silu", "rms"])
 @pytest.mark.parametrize("axis", [-1, -2])
-def test_swiglu_is_its_formula_along_either_axis(axis):
-    swiglu, h = SwiGLU(8, 4.0, 32), torch.randn(2, 8, 8)
+def test_swiglu_is_its_formula_along_either_axis(axis, kind):
+    swiglu, h = SwiGLU(8, PartsConfig(multiple=32, gate=kind)), torch.randn(2, 8, 8)
     columns = h if axis == -1 else h.mT
     gate, up = (columns @ part.T for part in swiglu.gate_up.weight.chunk(2))
-    expected = (gate * gate.sigmoid() * up) @ swiglu.down.weight.T
+    product = gate * up
+    if kind == "rms":
+        product = product / (product.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+    expected = (gate.sigmoid() * product) @ swiglu.down.weight.T
     found = swiglu(h, axis)
     torch.testing.assert_close(found if axis == -1 else found.mT, expected)
 

@@ -59,6 +59,19 @@ def test_softmax_is_pytorchs_in_float32(dtype):
     torch.testing.assert_close(cell_losses(logits, labels, "softmax"), expected)
 
 
+@pytest.mark.parametrize("kind", ["softmax", "stablemax"])
+def test_smoothing_gives_a_share_of_each_label_to_all_tokens(kind):
+    logits, labels = torch.randn(2, 3, 5), torch.tensor([[0, 1, 4], [2, IGNORE, 3]])
+    found = cell_losses(logits, labels, kind, smoothing=0.2)
+    every = [cell_losses(logits, torch.full_like(labels, token), kind) for token in range(5)]
+    expected = 0.8 * cell_losses(logits, labels, kind) + 0.2 * sum(every) / 5
+    torch.testing.assert_close(found[0], expected[0])
+    assert found[1, 1] == 0
+    if kind == "softmax":
+        theirs = F.cross_entropy(logits[0], labels[0], reduction="none", label_smoothing=0.2)
+        torch.testing.assert_close(found[0], theirs)
+
+
 def test_ignored_cells_cost_nothing_and_do_not_count():
     logits = F.one_hot(torch.tensor([[1, 2, 0, 0]]), 3).float()
     labels = torch.tensor([[1, 2, 1, IGNORE]])

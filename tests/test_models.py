@@ -122,7 +122,14 @@ def test_unknown_kinds_settings_and_models_are_named():
 # Another value than the base's, for each field; and what must hold for a field to count.
 OTHERS = dict(vocab=7, length=20, width=64, mixing="mlp", positions="learned", heads=2, prefix=3)
 OTHERS |= dict(
-    puzzles=0, puzzle_width=16, expansion=8.0, multiple=64, halt_bias=0.0, layers=1, latent_steps=3
+    puzzles=0,
+    puzzle_width=16,
+    gate="rms",
+    expansion=8.0,
+    multiple=64,
+    halt_bias=0.0,
+    layers=1,
+    latent_steps=3,
 )
 OTHERS |= dict(recursions=3, segments=1, networks=2, latents=2, gradient=None, q_learning=None)
 OTHERS |= dict(high_layers=2, low_layers=2, high_cycles=3, low_cycles=3, loops=3)

@@ -155,6 +155,12 @@ OTHER = [
     ("weight_decay", 0.2),
     ("warmup", 3),
     ("cooldown", 3),
+    ("schedule", "cosine"),
+    ("other_learning_rate", 1e-4),
+    ("other_weight_decay", 0.3),
+    ("clip", 0.1),
+    ("ema_from", 3),
+    ("label_smoothing", 0.2),
     ("puzzle_learning_rate", 2e-2),
     ("puzzle_weight_decay", 0.2),
     ("ema", 0.8),
@@ -165,6 +171,13 @@ OTHER = [
     ("target", 0.0),
     ("seed", 1),
 ]
+
+
+BASIS = {  # what else a setting needs
+    "schedule": dict(cooldown=0),
+    "other_learning_rate": dict(optimizer="muon"),
+    "other_weight_decay": dict(optimizer="muon"),
+}
 
 
 def short(config: TrainConfig, kind: str = "trm", **settings) -> Training:
@@ -181,10 +194,11 @@ def test_no_setting_of_training_is_without_its_test():
 
 @pytest.mark.parametrize("name, value", OTHER, ids=lambda part: str(part))
 def test_every_setting_of_training_changes_weights_or_history(name, value):
-    assert getattr(BASE, name) != value
+    base = replace(BASE, **BASIS.get(name, {}))
+    assert getattr(base, name) != value
     (weights, history), (others, later) = (
-        outcome(short(BASE)),
-        outcome(short(replace(BASE, **{name: value}))),
+        outcome(short(base)),
+        outcome(short(replace(base, **{name: value}))),
     )
     if name in ("evaluate_every", "target"):
         assert history != later
@@ -216,6 +230,7 @@ MODEL_SETTINGS = [
     ("trm", "puzzles", 12, {}),
     ("trm", "puzzle_width", 8, {}),
     ("trm", "expansion", 8.0, {}),
+    ("trm", "gate", "rms", {}),
     ("trm", "multiple", 48, {}),
     ("trm", "halt_bias", 0.0, {}),
     ("trm", "layers", 2, {}),
@@ -371,6 +386,46 @@ def test_the_learning_rate_warms_up_stays_and_cools_down():
     assert [rate(step, config) for step in range(10)] == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1, 0.25]
 
 
+def test_a_cosine_falls_from_one_to_zero():
+    config = TrainConfig(steps=4, warmup=0, schedule="cosine")
+    expected = [0.5 * (1 + math.cos(math.pi * step / 4)) for step in range(4)]
+    assert [rate(step, config) for step in range(4)] == pytest.approx(expected)
+    assert rate(0, config) == 1 and rate(0, replace(config, warmup=2)) == 0.5
+
+
+def test_what_muon_leaves_has_a_rate_and_a_decay_of_its_own():
+    config = replace(BASE, optimizer="muon", other_learning_rate=1e-4, other_weight_decay=0.7)
+    muon, adamw, signs = make_optimizers(small(puzzles=10), config)
+    found = [(g["peak"], g["weight_decay"]) for o in (muon, adamw, signs) for g in o.param_groups]
+    assert found == [(3e-3, 0.1), (1e-4, 0.7), (1e-2, 0.1)]
+
+
+def test_a_gradient_that_is_too_long_is_cut_and_a_short_one_is_not():
+    def norm(clip):
+        training = Training(small(), copying(), replace(QUICK, clip=clip))
+        seen = []
+        training.optimizers[0].step = lambda: seen.extend(
+            p.grad.clone() for p in training.model.parameters()
+        )
+        training.advance()
+        return torch.cat([grad.flatten() for grad in seen]).norm().item()
+
+    free = norm(0.0)
+    assert norm(0.5 * free) == pytest.approx(0.5 * free, rel=1e-4)
+    assert norm(2 * free) == pytest.approx(free, rel=1e-4)
+
+
+def test_the_average_begins_at_its_step():
+    training = Training(small(), copying(), replace(QUICK, ema=0.75, ema_from=2))
+    for step in range(4):
+        before = [p.detach().clone() for p in training.averaged.parameters()]
+        training.advance()
+        weights = [p.detach() for p in training.model.parameters()]
+        share = 1.0 if step < 2 else 0.25
+        for old, new, mean in zip(before, weights, training.averaged.parameters(), strict=True):
+            torch.testing.assert_close(mean.detach(), old.lerp(new, share), rtol=0, atol=1e-6)
+
+
 def test_the_schedule_reaches_every_optimizer_at_every_step():
     config = replace(BASE, optimizer="muon", warmup=3, cooldown=2, weight_decay=0.0)
     config = replace(config, puzzle_weight_decay=0.0)
@@ -404,6 +459,8 @@ def test_puzzle_embeddings_go_to_sign_sgd_and_muon_takes_inner_matrices_only():
         (dict(batch="64"), "TrainConfig.batch is '64'"),
         (dict(learning_rate=float("nan")), "TrainConfig.learning_rate is nan"),
         (dict(ema=-0.1), "TrainConfig.ema is -0.1"),
+        (dict(schedule="cosine", cooldown=5), "cooldown is 5; a cosine needs none"),
+        (dict(other_learning_rate=0.1), "other_learning_rate is 0.1; expected None"),
     ],
 )
 def test_settings_that_make_no_sense_are_named(setting, message):

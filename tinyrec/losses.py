@@ -18,9 +18,11 @@ def log_stablemax(logits: Tensor) -> Tensor:
     return torch.log(s / s.sum(-1, keepdim=True))
 
 
-def cell_losses(logits: Tensor, labels: Tensor, kind: str = "stablemax") -> Tensor:
+def cell_losses(
+    logits: Tensor, labels: Tensor, kind: str = "stablemax", smoothing: float = 0.0
+) -> Tensor:
     """Cross-entropy of each cell: logits (B, L, vocab), labels (B, L) -> (B, L), zero where a label
-    is IGNORE.
+    is IGNORE. `smoothing` is the share of a label that goes to all tokens alike.
 
     "stablemax" is computed in float64, as in the official code, where the device has it (Apple's
     GPUs have not); "softmax" in float32.
@@ -34,6 +36,8 @@ def cell_losses(logits: Tensor, labels: Tensor, kind: str = "stablemax") -> Tens
         raise ValueError(f"unknown loss {kind!r}; expected 'stablemax' or 'softmax'")
     scored = labels != IGNORE
     chosen = log_p.gather(-1, labels.masked_fill(~scored, 0).unsqueeze(-1)).squeeze(-1)
+    if smoothing:
+        chosen = (1 - smoothing) * chosen + smoothing * log_p.mean(-1)
     return -chosen.masked_fill(~scored, 0)
 
 
@@ -48,7 +52,11 @@ def correct_cells(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def segment_loss(
-    carry: Carry, outputs: Outputs, kind: str = "stablemax", halt_weight: float = 0.5
+    carry: Carry,
+    outputs: Outputs,
+    kind: str = "stablemax",
+    halt_weight: float = 0.5,
+    smoothing: float = 0.0,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of one segment, per slot of the batch, and sums to log.
 
@@ -62,7 +70,8 @@ def segment_loss(
     cell, exact = correct_cells(outputs.logits.detach(), labels)
     scored = (labels != IGNORE).sum(-1)
     counted = halted & (scored > 0)
-    cell_loss = (cell_losses(outputs.logits, labels, kind).sum(-1) / scored.clamp(min=1)).sum()
+    losses = cell_losses(outputs.logits, labels, kind, smoothing)
+    cell_loss = (losses.sum(-1) / scored.clamp(min=1)).sum()
     metrics = {
         "count": counted.sum(),
         "cell": (cell * counted).sum(),

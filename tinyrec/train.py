@@ -33,12 +33,18 @@ class TrainConfig:
     learning_rate: Number = 1e-4
     betas: tuple[Decay, Decay] = (0.9, 0.95)
     weight_decay: Number = 1.0
+    other_learning_rate: Number | None = None  # AdamW's, of what Muon leaves; None: the same
+    other_weight_decay: Number | None = None
+    clip: Number = 0.0  # the largest norm that the gradient may have; 0: any
     warmup: Count = 2000  # steps of linear warm-up
     cooldown: Count = 0  # steps of decay to zero at the end, with the square of the steps left
+    schedule: Literal["constant", "cosine"] = "constant"  # cosine: falls to zero from the start
     puzzle_learning_rate: Number = 1e-4  # SignSGD, for puzzle embeddings only
     puzzle_weight_decay: Number = 1.0
     ema: Decay = 0.999  # decay of the moving average of the weights; 0: none
+    ema_from: Count = 0  # step before which the average is the newest weights
     loss: Literal["stablemax", "softmax"] = "stablemax"
+    label_smoothing: Share = 0.0
     halt_weight: Number = 0.5  # weight of the halting losses
     exploration: Share = 0.1  # probability that a slot must go on, drawn at every step
     evaluate_every: Count = 1000  # steps; 0: only at the end
@@ -47,6 +53,16 @@ class TrainConfig:
 
     def __post_init__(self):
         check_fields(self)
+        if self.schedule == "cosine" and self.cooldown:
+            raise ValueError(
+                f"TrainConfig.cooldown is {self.cooldown}; a cosine needs none, expected 0"
+            )
+        for name in ("other_learning_rate", "other_weight_decay"):
+            if getattr(self, name) is not None and self.optimizer != "muon":
+                raise ValueError(
+                    f"TrainConfig.{name} is {getattr(self, name)}; expected None: only Muon leaves "
+                    f"weights to another optimiser"
+                )
 
 
 class Diverged(ArithmeticError):
@@ -123,7 +139,7 @@ class Training:
         carries, metrics = [], {}
         for rows in self.parts:
             part, outputs = segment(model, carry.part(rows), minimum[rows])
-            loss, found = segment_loss(part, outputs, c.loss, c.halt_weight)
+            loss, found = segment_loss(part, outputs, c.loss, c.halt_weight, c.label_smoothing)
             (loss / (self.ranks.count * len(self.parts))).backward()
             if len(self.parts) > 1:
                 own_gradients(model)
@@ -132,13 +148,16 @@ class Training:
         self.carry = join(carries)
         metrics = self.ranks.add_up(model, metrics)
         self.check(sum(value for name, value in metrics.items() if name.endswith("_loss")))
+        if c.clip:
+            weights = [p for p in model.parameters() if p.grad is not None and not p.grad.is_sparse]
+            nn.utils.clip_grad_norm_(weights, c.clip)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate(self.step, c)
             optimizer.step()
             optimizer.zero_grad()
         if self.average:
-            moving_average(self.average, model, c.ema)
+            moving_average(self.average, model, c.ema if self.step >= c.ema_from else 0.0)
         for name, value in metrics.items():
             self.sums[name] = self.sums.get(name, 0) + value
         self.sums["slots"] = self.sums.get("slots", torch.tensor(0, device="cpu")) + c.batch
@@ -266,6 +285,7 @@ def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.O
     parameters = dict(model.named_parameters())
     table = parameters.pop("embed.puzzles", None)
     common = dict(lr=config.learning_rate, weight_decay=config.weight_decay)
+    others = dict(lr=config.other_learning_rate, weight_decay=config.other_weight_decay)
     optimizers = []
     if config.optimizer == "muon":
         inside = [
@@ -274,6 +294,7 @@ def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.O
             if p.dim() == 2 and name.split(".")[0] not in ("embed", "heads")
         ]
         optimizers.append(Muon([parameters.pop(name) for name in inside], **common))
+        common |= {name: value for name, value in others.items() if value is not None}
     if config.optimizer == "adam_atan2":
         optimizers.append(AdamAtan2(parameters.values(), betas=config.betas, **common))
     else:
@@ -290,8 +311,12 @@ def make_optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.O
 
 
 def rate(step: int, config: TrainConfig) -> float:
-    """The learning rate's factor at a step: linear warm-up, constant, quadratic cool-down."""
+    """The learning rate's factor at a step: linear warm-up, constant, quadratic cool-down; or a
+    cosine's half wave instead of these two.
+    """
     up = min(1.0, (step + 1) / max(1, config.warmup))
+    if config.schedule == "cosine":
+        return up * 0.5 * (1 + math.cos(math.pi * step / config.steps))
     down = min(1.0, (config.steps - step) / max(1, config.cooldown))
     return min(up, down**2)
 

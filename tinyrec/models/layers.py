@@ -29,6 +29,7 @@ class PartsConfig:
     prefix: Count = 16  # positions in front of the grid
     puzzles: Count = 0  # rows of the puzzle embedding's table; 0: none
     puzzle_width: Size | None = None  # its columns; None: d
+    gate: Literal["silu", "rms"] = "silu"  # rms: a normalised product in SwiGLU's place
     expansion: Number = 4.0
     multiple: Size = 256  # inner sizes of SwiGLU are rounded up to a multiple of this
     halt_bias: Real = -5.0  # where q starts; at -5 nothing is solved yet
@@ -85,17 +86,25 @@ class Linear(nn.Module):
 
 
 class SwiGLU(nn.Module):
-    """down(silu(gate) * up) along an axis; the inner size is 2/3 * expansion * size, rounded up."""
+    """down(silu(gate) * up) along an axis; the inner size is 2/3 * expansion * size, rounded up.
 
-    def __init__(self, size: int, expansion: float, multiple: int):
+    With gate="rms" it is down(sigmoid(gate) * rms_norm(gate * up)): of one size whatever the
+    weights', so that large steps of Muon do not blow it up (arXiv 2601.19085).
+    """
+
+    def __init__(self, size: int, config: PartsConfig):
         super().__init__()
-        inner = math.ceil(max(1, round(expansion * size * 2 / 3)) / multiple) * multiple
+        c = config
+        inner = math.ceil(max(1, round(c.expansion * size * 2 / 3)) / c.multiple) * c.multiple
         self.gate_up = Linear(size, 2 * inner)
         self.down = Linear(inner, size)
+        self.gate = c.gate
 
     def forward(self, h: Tensor, axis: int = -1) -> Tensor:
         gate, up = self.gate_up(h, axis).chunk(2, dim=axis)
-        return self.down(F.silu(gate) * up, axis)
+        if self.gate == "silu":
+            return self.down(F.silu(gate) * up, axis)
+        return self.down(gate.sigmoid() * rms_norm(gate * up, axis), axis)
 
 
 def rope_table(positions: int, head_width: int, theta: float = 10000.0) -> tuple[Tensor, Tensor]:
@@ -145,10 +154,10 @@ class Block(nn.Module):
         super().__init__()
         c = config
         if c.mixing == "mlp":
-            self.token_mixer = SwiGLU(c.prefix + c.length, c.expansion, c.multiple)
+            self.token_mixer = SwiGLU(c.prefix + c.length, c)
         else:
             self.attention = Attention(c)
-        self.channel_mixer = SwiGLU(c.width, c.expansion, c.multiple)
+        self.channel_mixer = SwiGLU(c.width, c)
         self.mixing = c.mixing
 
     def forward(self, h: Tensor) -> Tensor:
