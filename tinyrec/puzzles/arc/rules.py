@@ -1,7 +1,7 @@
-"""Small tasks of ARC-AGI-1 whose rule is written down, to ask what a puzzle id carries.
+"""The rules of the fifteen tasks of ARC-AGI-1's training part whose grids are all at most 3x3.
 
-Each of them builds its answer from symmetric images of its question. So for a question of one task
-it is known what the rule of another would make of it.
+All their questions are 3x3. So a question of one task can be asked under the puzzle id of another,
+and what the other's rule makes of it is known.
 """
 
 from collections.abc import Callable
@@ -16,81 +16,132 @@ from tinyrec.puzzles.arc.family import Chosen
 from tinyrec.puzzles.arc.grids import encode
 from tinyrec.puzzles.arc.views import labels
 
-Rule = Callable[[np.ndarray], np.ndarray]
+Grid = np.ndarray
+GREY = 5
+NAMES = {1: 5, 2: 6, 3: 4, 4: 3, 5: 1, 6: 2, 8: 9, 9: 8}  # of 7 and of black nothing is shown
+SHAPES = {"110 101 010": 1, "101 010 101": 2, "011 011 100": 3, "010 111 010": 6}
+LINES = {1: "111 000 000", 2: "100 010 001", 3: "001 010 100"}
+COUNTS = {1: "100 000 000", 2: "110 000 000", 3: "111 000 000", 4: "111 020 000"}
 
 
-def half_turn(grid):
+def rename_colours(grid: Grid) -> Grid | None:
+    if set(grid.flat) <= NAMES.keys():
+        return np.vectorize(NAMES.get)(grid)
+
+
+def mark_uniform_rows(grid: Grid) -> Grid:
+    return GREY * (grid == grid[:, :1]).all(1, keepdims=True).repeat(3, 1)
+
+
+def move_down(grid: Grid) -> Grid | None:
+    if not grid[-1].any():
+        return np.roll(grid, 1, 0)
+
+
+def name_the_shape(grid: Grid) -> Grid | None:
+    number = SHAPES.get(" ".join("".join(row) for row in (grid > 0).astype(int).astype(str)))
+    return number and np.array([[number]])
+
+
+def half_turn(grid: Grid) -> Grid:
     return np.rot90(grid, 2)
 
 
-def mirrored_below(grid):
-    return np.vstack([grid, np.flipud(grid)])
+def is_symmetric(grid: Grid) -> Grid:
+    return np.array([[1 if (grid == np.fliplr(grid)).all() else 7]])
 
 
-def mirrored_above(grid):
-    return np.vstack([np.flipud(grid), grid])
+def most_frequent(grid: Grid) -> int | None:
+    count = np.bincount(grid.flat)
+    return count.argmax() if (count == count.max()).sum() == 1 else None
 
 
-def mirrored_beside(grid):
-    return np.hstack([grid, np.fliplr(grid)])
+def fill_with_most_frequent(grid: Grid) -> Grid | None:
+    colour = most_frequent(grid)
+    return None if colour is None else np.full((3, 3), colour)
 
 
-def mirrored_around(grid):
-    return mirrored_below(mirrored_beside(grid))
+def grey_the_others(grid: Grid) -> Grid | None:
+    colour = most_frequent(grid)
+    return None if colour is None else np.where(grid == colour, colour, GREY)
 
 
-def turned_around(grid):
-    """Four times, each turned once more."""
-    right, left = np.rot90(grid, -1), np.rot90(grid)
-    return np.block([[grid, right], [left, half_turn(grid)]])
+def count_colours(grid: Grid) -> Grid | None:
+    line = LINES.get(len(set(grid.flat)))
+    return line and GREY * drawn(line)
 
 
-RULES: dict[str, Rule] = {
-    "ed36ccf7": np.rot90,
+def transpose(grid: Grid) -> Grid:
+    return grid.T
+
+
+def count_cells(grid: Grid) -> Grid | None:
+    picture = COUNTS.get((grid > 0).sum())
+    return picture and np.minimum(2, 2 * drawn(picture))
+
+
+def colour_by_place(grid: Grid) -> Grid | None:
+    if (grid.sum(1) == GREY).all() and ((grid == GREY).sum(1) == 1).all():
+        return np.array([2, 4, 3])[grid.argmax(1)][:, None].repeat(3, 1)
+
+
+def colour_downwards(grid: Grid) -> Grid:
+    rows = [grid[0]]
+    for row in grid[1:]:
+        rows.append(np.where(row > 0, row, rows[-1]))
+    return np.array(rows)
+
+
+def turn_left(grid: Grid) -> Grid:
+    return np.rot90(grid)
+
+
+def drawn(text: str) -> Grid:
+    return np.array([list(map(int, row)) for row in text.split()])
+
+
+# None: the demonstrations do not say what to do with such a grid.
+RULES: dict[str, Callable[[Grid], Grid | None]] = {
+    "0d3d703e": rename_colours,
+    "25d8a9c8": mark_uniform_rows,
+    "25ff71a9": move_down,
+    "27a28665": name_the_shape,
     "3c9b0459": half_turn,
+    "44f52bb0": is_symmetric,
+    "5582e5ca": fill_with_most_frequent,
     "6150a2bd": half_turn,
-    "74dd1130": np.transpose,
-    "9dfd6313": np.transpose,
-    "6fa7a44f": mirrored_below,
-    "8be77c9e": mirrored_below,
-    "4c4377d9": mirrored_above,
-    "6d0aefbc": mirrored_beside,
-    "c9e6f938": mirrored_beside,
-    "62c24649": mirrored_around,
-    "67e8384a": mirrored_around,
-    "46442a0e": turned_around,
-    "7fe24cdd": turned_around,
+    "6e02f1e3": count_colours,
+    "74dd1130": transpose,
+    "794b24be": count_cells,
+    "9565186b": grey_the_others,
+    "a85d4709": colour_by_place,
+    "d037b0a7": colour_downwards,
+    "ed36ccf7": turn_left,
 }
 
 
 class Crossed(NamedTuple):
-    """Held-out questions of some tasks under the ids of all of them."""
+    """Every held-out question under every id whose rule says what to make of it."""
 
-    names: list[str]  # of the tasks
     puzzles: PuzzleSet  # y: what the rule of the id's task makes of the question
-    asked: Tensor  # (N,) place in `names` of the question's task
-    under: Tensor  # (N,) place in `names` of the id's task
+    own: Tensor  # (N, L) what the rule of its own task makes of it, labelled like y
+    asked: Tensor  # (N,) the question's task
+    under: Tensor  # (N,) the id's task
 
 
 def crossed(chosen: Chosen, side: int) -> Crossed:
-    """Every held-out question of the tasks in RULES under the id of each, where the rule's answer
-    fits into `side` rows and columns; of "turned around" only square questions.
+    """The questions of the tasks chosen, which must all be in RULES: KeyError names one that is
+    not.
     """
-    places = {task.name: number for number, task in enumerate(chosen.tasks)}
-    names = [name for name in RULES if places.get(name, chosen.held_out) < chosen.held_out]
-    questions, answers, rows = [], [], []
-    for asked, name in enumerate(names):
-        for pair in chosen.tasks[places[name]].test:
-            for under, other in enumerate(names):
-                rule, (height, width) = RULES[other], pair.question.shape
-                if rule is turned_around and height != width:
-                    continue
-                answer = rule(pair.question)
-                if max(answer.shape) <= side:
-                    questions.append(pair.question)
-                    answers.append(answer)
-                    rows.append((asked, under))
-    asked, under = torch.tensor(rows).T
-    ids = chosen.views.first[torch.tensor([places[name] for name in names])][under]
-    puzzles = PuzzleSet(encode(questions, side), labels(encode(answers, side)), ids)
-    return Crossed(names, puzzles, asked, under)
+    asked, under, grids = [], [], []
+    for number, task in enumerate(chosen.tasks[: chosen.held_out]):
+        for pair in task.test:
+            for other, other_task in enumerate(chosen.tasks[: chosen.held_out]):
+                answer = RULES[other_task.name](pair.question)
+                if answer is not None:
+                    asked.append(number)
+                    under.append(other)
+                    grids.append((pair.question, answer, pair.answer))
+    x, y, own = (encode(part, side) for part in zip(*grids, strict=True))
+    asked, under = torch.tensor(asked), torch.tensor(under)
+    return Crossed(PuzzleSet(x, labels(y), chosen.views.first[under]), labels(own), asked, under)

@@ -1,0 +1,105 @@
+"""Measure a trained ARC model for chapter 13; book/results/arc.json keeps it.
+
+    python -m tinyrec train book/results/arc-1-long.json --out book/results/arc-1-long
+    python book/tools/arc.py book/results/arc-1-long
+
+Which held-out grids it solves, what votes and a second try are worth, and what is left of it under
+other puzzle ids.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tinyrec.checkpoints import load, to_json, write_atomically
+from tinyrec.device import machine
+from tinyrec.evaluate import Evaluation, evaluate
+from tinyrec.puzzles import PuzzleSet
+from tinyrec.puzzles.arc import family, rules, votes
+from tinyrec.runs import config
+
+FILE = Path(__file__).resolve().parents[1] / "results" / "arc.json"
+IMAGES = (1, 3, 10, 30, 101)  # that vote
+
+
+def measure(folder: Path) -> dict:
+    """What the model in a folder of `python -m tinyrec train` does."""
+    model, result = load(folder), json.loads((folder / "result.json").read_text())
+    data = config(family.Data, result["run"]["data"], "data")
+    chosen, sets = family.choose(data), family.make(data)
+    return {
+        "command": f"python book/tools/arc.py {folder}",
+        "training": {name: result[name] for name in ("command", "steps", "seconds", "machine")},
+        "machine": machine(torch.device("cpu")),
+        "numbers": sum(p.numel() for p in model.parameters()),
+        "history": result["history"],
+        **voted(model, sets["votes"], len(sets["test"]), chosen),
+        "ids": under_other_ids(model, sets, chosen),
+        "crossed": crossed(model, chosen, data.side),
+    }
+
+
+def voted(model: nn.Module, asked: PuzzleSet, questions: int, chosen: family.Chosen) -> dict:
+    """The official score by tries and by images that vote, and every question with its answers."""
+    found, score = evaluate(model, asked), {}
+    for images in (n for n in IMAGES if n * questions <= len(asked)):
+        rows = images * questions
+        about = asked.first(rows), found.answers[:rows], found.q[:rows, -1]
+        ranked = votes.candidates(chosen.views, *about)
+        score[images] = [votes.share_solved(ranked, tries) for tries in (1, 2)]
+    grids = [
+        {
+            "task": chosen.tasks[task].name,
+            "question": family.line(torch.frombuffer(bytearray(key), dtype=torch.long)),
+            "answers": [
+                {"grid": line(c.answer), "votes": c.votes, "q": c.q, "right": c.right}
+                for c in best[:2]
+            ],
+            "right": next((line(c.answer) for c in best if c.right), None),
+        }
+        for (task, key), best in ranked.items()
+    ]
+    return {"score": score, "grids": grids}
+
+
+def line(answer: Tensor) -> str:
+    return family.line(answer)
+
+
+def under_other_ids(model: nn.Module, sets: dict, chosen: family.Chosen) -> dict:
+    """Exact and cell accuracy of held-out questions and of demonstrations, as they are, by id."""
+    found = {}
+    for name in ("test", "train"):
+        x, y, ids = sets[name].x, sets[name].y, sets[name].ids
+        after = chosen.views.first[(chosen.views.task[ids] + 1) % len(chosen.tasks)]
+        kinds = {"own": ids, "another task's": after, "blank": torch.zeros_like(ids)}
+        found[name] = {kind: shares(evaluate(model, PuzzleSet(x, y, i))) for kind, i in kinds.items()}
+    return found
+
+
+def shares(found: Evaluation) -> dict[str, float]:
+    return {"exact": found.exact[-1], "cell": found.cell[-1]}
+
+
+def crossed(model: nn.Module, chosen: family.Chosen, side: int) -> dict[str, list[int]]:
+    """How many questions come out as a rule says, and of how many: see `rules.crossed`."""
+    names, puzzles, asked, under = rules.crossed(chosen, side)
+    found = evaluate(model, puzzles)
+    rule = [rules.RULES[name] for name in names]
+    same = torch.tensor([rule[a] is rule[u] for a, u in zip(asked, under, strict=True)])
+    own, follows = asked == under, found.solved[:, -1]
+    kinds = {"own": own, "same rule": same & ~own, "other rule": ~same}
+    return {kind: [int(follows[rows].sum()), int(rows.sum())] for kind, rows in kinds.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure a trained ARC model for chapter 13.")
+    parser.add_argument("folder", type=Path)
+    write_atomically(FILE, to_json(measure(parser.parse_args().folder)))
+
+
+if __name__ == "__main__":
+    main()
