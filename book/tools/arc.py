@@ -19,6 +19,7 @@ from tinyrec.device import machine
 from tinyrec.evaluate import Evaluation, evaluate
 from tinyrec.puzzles import PuzzleSet
 from tinyrec.puzzles.arc import family, rules, votes
+from tinyrec.puzzles.arc.grids import sizes
 from tinyrec.runs import config
 
 FILE = Path(__file__).resolve().parents[1] / "results" / "arc.json"
@@ -50,23 +51,31 @@ def voted(model: nn.Module, asked: PuzzleSet, questions: int, chosen: family.Cho
         about = asked.first(rows), found.answers[:rows], found.q[:rows, -1]
         ranked = votes.candidates(chosen.views, *about)
         score[images] = [votes.share_solved(ranked, tries) for tries in (1, 2)]
+    truths = {
+        (task, key): line(labels.clamp(min=0))
+        for task, key, labels in zip(
+            chosen.views.task[asked.ids[:questions]].tolist(),
+            (x.numpy().tobytes() for x in asked.x[:questions]),
+            asked.y[:questions],
+            strict=True,
+        )
+    }
     grids = [
         {
             "task": chosen.tasks[task].name,
-            "question": family.line(torch.frombuffer(bytearray(key), dtype=torch.long)),
-            "answers": [
-                {"grid": line(c.answer), "votes": c.votes, "q": c.q, "right": c.right}
-                for c in best[:2]
-            ],
-            "right": next((line(c.answer) for c in best if c.right), None),
+            "question": line(torch.frombuffer(bytearray(key), dtype=torch.long)),
+            "truth": truths[task, key],
+            "solved": any(c.right for c in best[:2]),
+            "answers": [{"grid": line(c.answer), "votes": c.votes, "q": c.q} for c in best[:2]],
         }
         for (task, key), best in ranked.items()
     ]
     return {"score": score, "grids": grids}
 
 
-def line(answer: Tensor) -> str:
-    return family.line(answer)
+def line(tokens: Tensor) -> str:
+    """A grid as text that `family.parse` reads; "" where there is none."""
+    return family.line(tokens) if sizes(tokens[None]).all() else ""
 
 
 def under_other_ids(model: nn.Module, sets: dict, chosen: family.Chosen) -> dict:
@@ -76,7 +85,9 @@ def under_other_ids(model: nn.Module, sets: dict, chosen: family.Chosen) -> dict
         x, y, ids = sets[name].x, sets[name].y, sets[name].ids
         after = chosen.views.first[(chosen.views.task[ids] + 1) % len(chosen.tasks)]
         kinds = {"own": ids, "another task's": after, "blank": torch.zeros_like(ids)}
-        found[name] = {kind: shares(evaluate(model, PuzzleSet(x, y, i))) for kind, i in kinds.items()}
+        found[name] = {
+            kind: shares(evaluate(model, PuzzleSet(x, y, other))) for kind, other in kinds.items()
+        }
     return found
 
 
@@ -85,14 +96,17 @@ def shares(found: Evaluation) -> dict[str, float]:
 
 
 def crossed(model: nn.Module, chosen: family.Chosen, side: int) -> dict[str, list[int]]:
-    """How many questions come out as a rule says, and of how many: see `rules.crossed`."""
-    names, puzzles, asked, under = rules.crossed(chosen, side)
+    """How many answers are what a rule says, and of how many: see `rules.crossed`."""
+    puzzles, own, asked, under = rules.crossed(chosen, side)
     found = evaluate(model, puzzles)
-    rule = [rules.RULES[name] for name in names]
-    same = torch.tensor([rule[a] is rule[u] for a, u in zip(asked, under, strict=True)])
-    own, follows = asked == under, found.solved[:, -1]
-    kinds = {"own": own, "same rule": same & ~own, "other rule": ~same}
-    return {kind: [int(follows[rows].sum()), int(rows.sum())] for kind, rows in kinds.items()}
+    follows, keeps = found.solved[:, -1], ((found.answers == own) | (own < 0)).all(1)
+    other = (own != puzzles.y).any(1)
+    kinds = {
+        "own id": (follows, asked == under),
+        "other id, its rule": (follows, other),
+        "other id, own rule": (keeps, other),
+    }
+    return {kind: [int(hit[rows].sum()), int(rows.sum())] for kind, (hit, rows) in kinds.items()}
 
 
 def main() -> None:

@@ -1,19 +1,16 @@
-"""Chapter 13: a step of the table, the two tries, the official score."""
+"""Chapter 13: a step of the table of puzzle ids, and the two tries."""
 
 import math
 from collections import Counter, defaultdict
 
 import numpy as np
-import torch
 
 from tinyrec.exercises import (
     as_array,
-    as_number,
     check,
     expect,
     given,
     listed,
-    near,
     tensors_or_arrays,
 )
 
@@ -50,9 +47,7 @@ def table_step(f, array) -> None:
         not is_close(0.5 * w - 0.1 * np.sign(total)),
         "the decay is too strong; it is multiplied by the learning rate: w * (1 - lr * decay)",
     )
-    expect(
-        not is_close(0.95 * w + 0.1 * np.sign(total)), "that walks uphill; subtract the sign"
-    )
+    expect(not is_close(0.95 * w + 0.1 * np.sign(total)), "that walks uphill; subtract the sign")
     wanted = 0.95 * w - 0.1 * np.sign(total)
     expect(is_close(wanted), f"expected {listed(wanted)}, got {listed(value)}")
     value = as_array(f(array([1.0, 1.0]), array([[2.0, -5.0]]), 0.5, 0.0), "the new row")
@@ -79,7 +74,8 @@ table_step.right = [
     lambda row, g, lr, decay: row * (1 - lr * decay) - lr * g.sum(0).sign(),
     lambda row, g, lr, decay: row - lr * (decay * row + np.sign(g.sum(0))),
     lambda row, g, lr, decay: [
-        w * (1 - lr * decay) - lr * float(np.sign(float(sum(c)))) for w, c in zip(row, g.T)  # noqa: B905
+        w * (1 - lr * decay) - lr * float(np.sign(float(sum(c))))
+        for w, c in zip(row, g.T)  # noqa: B905
     ],
 ]
 table_step.wrong = [
@@ -156,47 +152,3 @@ two_tries.wrong = [
     ("expected ['A'], got ['A', 'A']", lambda answers, q: (2 * _by_votes_and_q(answers, q))[:2]),
     ("your code raised TypeError", lambda answers: answers),
 ]  # fmt: skip
-
-
-@check
-def official_score(f) -> None:
-    """f(tasks), a list of tasks, each the list of its questions (True: one of the two tries is
-    right) -> the official score.
-    """
-    tasks = [[True], [False, True], [False], [True, False, False, False]]
-    value = as_number(f([list(task) for task in tasks]), "code that returns the score")
-    expect(
-        not near(value, 3 / 8),
-        "that is the share of all questions; each task counts alike, however many questions it has",
-    )
-    expect(not near(value, 3 / 4), "that counts a task as solved when one of its questions is")
-    expect(not near(value, 1 / 4), "that counts a task only when all of its questions are solved")
-    expect(not near(value, 7 / 4), "that is the sum over the tasks; divide by their number")
-    expect(near(value, 7 / 16), f"for {tasks} expected 0.4375, got {value:g}")
-    value = as_number(f([[True, True, False]]), "the score")
-    expect(
-        near(value, 2 / 3),
-        f"right for four tasks, but for [[True, True, False]] 0.667 was expected, got {value:g}",
-    )
-
-
-def _shares(tasks):
-    return [sum(task) / len(task) for task in tasks]
-
-
-official_score.right = [
-    lambda tasks: sum(_shares(tasks)) / len(tasks),
-    lambda tasks: np.mean([np.mean(task) for task in tasks]),
-    lambda tasks: torch.tensor(_shares(tasks)).mean(),
-]
-official_score.wrong = [
-    ("the share of all questions", lambda tasks: sum(map(sum, tasks)) / sum(map(len, tasks))),
-    ("when one of its questions is", lambda tasks: sum(map(any, tasks)) / len(tasks)),
-    ("only when all of its questions", lambda tasks: sum(map(all, tasks)) / len(tasks)),
-    ("that is the sum over the tasks", lambda tasks: sum(_shares(tasks))),
-    ("expected 0.4375, got 3", lambda tasks: sum(map(sum, tasks))),
-    ("expected 0.4375, got 0.5", lambda tasks: sum(_shares(tasks)[:2]) / 3),
-    ("0.667 was expected, got 0.4375", lambda tasks: 7 / 16),
-    ("an array of shape (4,)", _shares),
-    ("your code raised TypeError", lambda: 0),
-]
