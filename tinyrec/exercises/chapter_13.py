@@ -139,7 +139,7 @@ two_tries.right = [
     lambda answers, q: _ranked(answers, q, lambda each: 99 * len(each) + _probability(each))[:2],
 ]
 two_tries.wrong = [
-    ("expected ['A', 'B'], got ['A', 'B', 'C']",
+    ("expected ['B', 'A'], got ['B', 'A', 'C']",
      lambda answers, q: _ranked(answers, q, lambda each: (len(each), _probability(each)))),
     ("a list of answers was expected", lambda answers, q: Counter(answers).most_common(2)),
     ("a list of answers was expected, not 'A'", lambda answers, q: "A"),
