@@ -77,3 +77,7 @@ def test_without_the_repository_it_is_read_from_github_or_the_reader_is_told(mon
     with pytest.raises(FileNotFoundError, match="clone the repository, or check the network"):
         show.stored("road-toy")
     assert asked == [f"{STORED.ONLINE.format(version('tinyrec'))}/road-toy.json"]
+
+
+def test_any_file_of_results_is_read_as_it_stands(toy):
+    assert show.results("toy") == FOUND

@@ -14,7 +14,7 @@ from tinyrec.show.player import StepPlayer
 from tinyrec.show.road import road
 from tinyrec.show.slots import slots_figure
 from tinyrec.show.solver import SolverWidget
-from tinyrec.show.stored import against_compute, at_the_end, stored
+from tinyrec.show.stored import against_compute, at_the_end, results, stored
 from tinyrec.show.style import COLOURS, use_style
 from tinyrec.show.thinking import thinking
 
@@ -36,6 +36,7 @@ __all__ = [
     "hrm_segment",
     "learning_curve",
     "naive_loop",
+    "results",
     "road",
     "slots_figure",
     "steps_figure",

@@ -91,17 +91,22 @@ class Stored(Table):
 
 
 def stored(name: str) -> Stored:
-    """The comparison book/results/NAME.json, from this repository or, without one, from GitHub.
+    """The comparison book/results/NAME.json; see `results`."""
+    return Stored(results(name))
+
+
+def results(name: str) -> dict:
+    """What book/results/NAME.json holds, from this repository or, without one, from GitHub.
 
     Raises FileNotFoundError where it is in neither.
     """
     file = HERE / f"{name}.json"
     if file.exists():
-        return Stored(json.loads(file.read_text("utf-8")))
+        return json.loads(file.read_text("utf-8"))
     online = ONLINE.format(version("tinyrec"))  # what was measured with this very version
     try:
         with urlopen(f"{online}/{name}.json", timeout=20) as answer:
-            return Stored(json.load(answer))
+            return json.load(answer)
     except (URLError, TimeoutError) as error:
         raise FileNotFoundError(
             f"{file} is not here, and {online} cannot be read ({error}); clone the repository, or "
