@@ -20,6 +20,7 @@ import argparse
 import json
 import re
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -186,6 +187,27 @@ def in_the_page(root: Path) -> str:
     )
 
 
+RECIPES = "sudoku-extreme", "sudoku-extreme-fast", "maze-hard", "arc-1"
+
+
+def recipes(root: Path) -> str:
+    """The presets for a GPU, side by side."""
+    from tinyrec.runs import load_run, make_model  # late: torch takes seconds to load
+
+    rows = []
+    for name in RECIPES:
+        run = load_run(name)
+        t, alone = run.training, replace(run, settings=run.settings | {"puzzles": 0})
+        model = make_model(alone)  # without its table
+        c, weights = model.config, sum(p.numel() for p in model.parameters())
+        rate = f"{t.learning_rate:g}, {t.schedule}"
+        size = f"{weights:,} weights, {c.mixing}"
+        rows.append([f"`{name}`", size, f"{c.recursions}, {c.latent_steps}",
+                     f"{t.steps:,} x {t.batch}", t.optimizer, rate, t.loss])  # fmt: skip
+    head = ["preset", "network", "T, n", "steps x batch", "optimiser", "rate", "loss"]
+    return table(head, rows)
+
+
 def share(found: dict) -> str:
     test = found["test"]
     more = f" (in up to {test['attempts']} attempts)" if test.get("attempts", 1) > 1 else ""
@@ -209,6 +231,7 @@ BLOCKS = {
     "README.md": {"chapters": with_buttons, "road": road, "models": models},
     "book/welcome.md": {"opening": opening, "chapters": with_questions},
     "book/how_to_read.md": {"minutes": with_minutes},
+    "book/full_size.md": {"recipes": recipes},
     "book/network.md": {"network": in_the_page},
 }
 
