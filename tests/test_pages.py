@@ -179,7 +179,7 @@ def by_hand(text: str) -> str:
 @pytest.mark.parametrize(
     "name",
     [
-        *sorted(pages.BLOCKS.keys() - {"book/full_size.md"}),  # it quotes what others have published
+        *sorted(pages.BLOCKS.keys() - {"book/full_size.md"}),  # it quotes others
         "CONTRIBUTING.md",
         "book/official_weights.md",
         "tests/benchmarks/speed.template.md",
