@@ -4,6 +4,7 @@ import base64
 import copy
 import json
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -87,10 +88,15 @@ def apart(page: Said, like: Said) -> dict[str, float]:
     return found | {"largest": float(abs(like["logits"]).max()), "differ": int(differ.sum())}
 
 
-def assert_equal(page: Said, like: Said, exact: Said) -> None:
+def assert_equal(value_in_page: Callable, name: str, x: torch.Tensor) -> None:
     """The same answers after every segment, and the same numbers but for rounding: nearer to the
     exact ones than CLOSE, or than PyTorch's own float32 where 16 segments make more of that.
+
+    value_in_page(expression) is its value where the network's scripts are loaded.
     """
+    model = rounded(name)
+    like, exact = in_torch(model, x), exactly(model, x)
+    page = unpack(value_in_page(call(name, x)), like)
     assert apart(page, like)["differ"] == 0
     ours, theirs = apart(page, exact), apart(like, exact)
     for part in like:

@@ -160,17 +160,18 @@ def shipped(root: Path) -> dict[str, dict]:
 def in_the_page(root: Path) -> str:
     """For the page about the network in the page: how it compares with PyTorch's, by size."""
     found = json.loads((root / "book" / "results" / "network.json").read_text())
-    equal, fast, rounded = [], [], []
+    equal, fast, rounded, places = [], [], [], {}
     for name, size in found.items():
         apart = size["apart"]
-        logits = [f"{apart[pair]['logits']:.1e}" for pair in PAIRS]
-        states = [f"{max(apart[pair]['y'], apart[pair]['z']):.1e}" for pair in PAIRS]
+        logits = [small(apart[pair]["logits"]) for pair in PAIRS]
+        states = [small(max(apart[pair]["y"], apart[pair]["z"])) for pair in PAIRS]
         largest, differ = apart["page, torch"]["largest"], apart["page, torch"]["differ"]
         equal.append([name, f"logits, up to {largest:.0f}", *logits, f"{differ}"])
         equal.append([name, "*y* and *z*, of size 1", *states, ""])
         seconds = size["seconds"]
         times = [f"{1000 * seconds[side]:.0f} ms" for side in ("page", "torch")]
-        fast.append([name, *times, size["browser"], size["machine"]["device"]])
+        fast.append([name, *times])
+        places.setdefault(f"{size['browser']}, {size['machine']['device']}", []).append(name)
         test = size["rounding"]
         counts = [f"{test[kind]:,} of {test['puzzles']:,}" for kind in ("float32", "float16")]
         rounded.append([name, *counts, f"{test['differ']}"])
@@ -179,7 +180,8 @@ def in_the_page(root: Path) -> str:
         f"{first['puzzles']} puzzles of each size, {first['segments']} segments:\n\n"
         + table(["model", "numbers", *PAIRS.values(), "answers that differ"], equal)
         + "\n## How fast is it?\n\nA segment, median, on one thread each, in turn:\n\n"
-        + table(["model", "page", "PyTorch", "browser", "machine"], fast)
+        + table(["model", "page", "PyTorch"], fast)
+        + "".join(f"\n{', '.join(names)}: {place}.\n" for place, names in places.items())
         + "\n## What do half the bits cost?\n\n"
         + "The page's weights are rounded to float16. Held-out puzzles solved after all segments, "
         "in one attempt, in PyTorch:\n\n"
@@ -206,6 +208,11 @@ def recipes(root: Path) -> str:
                      f"{t.steps:,} x {t.batch}", t.optimizer, rate, t.loss])  # fmt: skip
     head = ["preset", "network", "T, n", "steps x batch", "optimiser", "rate", "loss"]
     return table(head, rows)
+
+
+def small(number: float) -> str:
+    """Such as 1.8e−05; at a minus sign, unlike at a hyphen, no browser breaks the line."""
+    return f"{number:.1e}".replace("-", "\N{MINUS SIGN}")
 
 
 def share(found: dict) -> str:

@@ -3,17 +3,7 @@
 import re
 
 import pytest
-from in_the_page import (
-    SIZES,
-    THOUGHTS,
-    assert_equal,
-    call,
-    exactly,
-    held_out,
-    in_torch,
-    rounded,
-    unpack,
-)
+from in_the_page import SIZES, THOUGHTS, assert_equal, held_out
 from playwright.sync_api import expect
 
 from tinyrec.puzzles.sudoku import rules
@@ -69,10 +59,7 @@ def test_the_page_says_what_pytorch_says(panel, page, pages, size):
     static = pages["book/network.html"].parents[1] / "_static" / "network"
     page.add_script_tag(path=static / f"{size}.js")
     page.add_script_tag(path=THOUGHTS)
-    x = held_out(size).x[:50]
-    model = rounded(size)
-    like = in_torch(model, x)
-    assert_equal(unpack(page.evaluate(call(size, x)), like), like, exactly(model, x))
+    assert_equal(page.evaluate, size, held_out(size).x[:50])
 
 
 # ---- thinking ----

@@ -63,6 +63,13 @@ def test_what_is_wider_than_a_phone_says_so_and_scrolls_by_key(page, pages):
     page.wait_for_function("document.activeElement.dataset.more.startsWith('left')")
 
 
+def test_code_in_a_table_keeps_room_for_words_on_a_phone(page, pages):
+    page.set_viewport_size(PHONE)
+    page.goto(pages["book/paper_to_code.html"].as_uri())
+    cells = page.locator("article td:has(code)")
+    assert min(cells.evaluate_all("cells => cells.map(cell => cell.clientWidth)")) >= 140
+
+
 def test_images_are_there_and_say_what_they_show(page, pages, name):
     page.goto(pages[name].as_uri())
     images = page.locator("article img").evaluate_all(

@@ -1,6 +1,7 @@
 // Turns a player's pages: paint(step) draws one, says[step] tells it in words.
 const turn = (root, says, paint) => {
   root.dataset.ready = "";
+  for (const part of root.querySelectorAll("[hidden]")) part.hidden = false;
   const last = says.length - 1;
   const [status, slider, play] = [".status", "input", "[data-go=play]"].map(
     name => root.querySelector(name));

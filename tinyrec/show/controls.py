@@ -55,7 +55,9 @@ def frame(kind, title, pages, says, start, picture, key, style, script, **values
     buttons = "".join(
         f'<button type="button" data-go="{go}">{go.title()}</button>' for go in BUTTONS
     )
-    # Lumino's attribute keeps JupyterLab from taking the keys for itself.
+    last = len(says) - 1
+    # Lumino's attribute keeps JupyterLab from taking the keys for itself. A notebook that it does
+    # not trust yet, and GitHub, drop style and script: buttons stay hidden, and a line says why.
     return (
         f'<div id="{name}" role="group" tabindex="0" data-lm-suppress-shortcuts="true" '
         f"aria-label=\"{kind.title()} player {title}\" data-{kind}s='{pages}'>"
@@ -63,8 +65,9 @@ def frame(kind, title, pages, says, start, picture, key, style, script, **values
         + (f'<p class="title">{title}</p>' if title else "")
         + picture
         + f'<p class="status" role="status" aria-live="polite">{html.escape(says[start])}</p>'
-        f'<div class="controls">{buttons}</div>'
-        f'<input type="range" min="0" max="{len(says) - 1}" value="{start}" aria-label="Step">'
-        f'<p class="key">{key}<span class="keys"><br>keys: left, right, space</span></p>'
+        f'<div class="controls" hidden>{buttons}</div>'
+        f'<input type="range" min="0" max="{last}" value="{start}" aria-label="Step" hidden>'
+        f'<p class="key">{key}<span class="keys" hidden><br>keys: left, right, space</span></p>'
+        '<p class="bare">Run this cell to see the marks, and buttons for the steps.</p>'
         f"<script>{{{SCRIPT}{script}}}</script></div>"
     )
