@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import asdict
 
 import pytest
 
@@ -67,12 +66,15 @@ def test_the_card_of_a_shipped_model_is_made_from_its_result(name):
 
 
 @pytest.mark.parametrize("name", pretrained())
-def test_the_files_of_a_shipped_model_are_of_its_preset_and_of_one_run(name):
+def test_the_files_of_a_shipped_model_are_of_its_preset_and_of_one_run(name, tmp_path):
+    """Settings that are younger than the model had their defaults."""
     result, config = (
         json.loads((PRETRAINED / name / file).read_text())
         for file in ("result.json", "config.json")
     )
-    assert result["run"] == json.loads(json.dumps(asdict(load_run(name))))
+    stored = tmp_path / "run.json"
+    stored.write_text(json.dumps(result["run"]))
+    assert load_run(str(stored)) == load_run(name)
     assert config["run"] == result["run"] and config["family"] == result["run"]["family"]
     assert config["model"] == result["run"]["model"]
     assert config["settings"].items() >= result["run"]["settings"].items()
