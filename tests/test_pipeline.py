@@ -379,9 +379,13 @@ def test_make_book_builds_what_there_is_and_swallows_no_failure(make, statuses, 
 
 
 def test_make_test_lints_first_and_stops_where_that_fails(make):
+    """A book that cannot be made does not keep the tests from saying why."""
     status, commands = make("test", {})
     assert status == 0
-    assert commands == ["-m ruff check .", "-m ruff format --check .", "-m pytest --nbval-lax"]
+    lint = ["-m ruff check .", "-m ruff format --check ."]
+    pages = [f"book/tools/{tool}.py --profile smoke" for tool in ("execute", "build")]
+    assert commands == [*lint, *pages, "-m pytest --nbval-lax"]
+    assert make("test", {"build": 1}) == (0, commands)
     status, commands = make("test", {"format": 1})
     assert status != 0 and len(commands) == 2
 
